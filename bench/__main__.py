@@ -1,0 +1,29 @@
+"""`python -m bench`: measure, print, and fail if a budget is missed."""
+
+import argparse
+import sys
+
+from bench import e2e, hot
+from bench.report import verdict
+
+
+def main() -> int:
+    """0 if all budgets are kept."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("part", nargs="?", choices=["all", "hot", "e2e"], default="all")
+    parser.add_argument("--rounds", type=int, help="repetitions (hot: 60, e2e: 2)")
+    parser.add_argument("--spans", type=int, default=400_000, help="spans sent to otel-usage end to end")
+    parser.add_argument("--exporters", type=int, default=32, help="concurrent exporters end to end")
+    parser.add_argument("--no-budgets", action="store_true", help="print only, never fail")
+    options = parser.parse_args()
+    budgets = []
+    if options.part in ("all", "hot"):
+        budgets += hot.run(rounds=options.rounds or 60)
+    if options.part in ("all", "e2e"):
+        budgets += e2e.run(options.spans, exporters=options.exporters, rounds=options.rounds or 2)
+    kept = verdict(budgets)
+    return 0 if kept or options.no_budgets else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

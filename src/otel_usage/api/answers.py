@@ -1,0 +1,73 @@
+"""The shapes of the answers: keys, types and envelope. Money is in US dollars; unknown is null."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+from otel_usage.api import rfc3339
+from otel_usage.api.encoding import Value
+from otel_usage.attributes import CONTEXTS
+from otel_usage.store.queries import RecordedCall, UsageRow, UsageSum
+
+_NOTHING: Final = Decimal(0)
+
+
+def recorded(call_id: bytes, call: RecordedCall) -> Value:
+    """The answer to a record."""
+    return {
+        "success": True,
+        "usageRecord": {
+            "id": _id(call_id),
+            "accountId": call.account_id or None,
+            "modelId": call.model_id,
+            "estimatedCostUsd": call.billed_cost,
+        },
+    }
+
+
+def listed(calls: Sequence[UsageRow]) -> Value:
+    """The answer to a question for records."""
+    return {"success": True, "usageRecords": [_record(call) for call in calls]}
+
+
+def summarized(sums: Sequence[UsageSum]) -> Value:
+    """The answer to a question for a summary.
+
+    A total is the sum of what is known. The cost of a model is null if no call of it has a known one.
+    """
+    groups = {(group.by, group.key): group for group in sums}
+    total = groups["all", ""]
+    contexts = {context: groups.get(("context", context)) for context in CONTEXTS}
+    return {
+        "success": True,
+        "summary": {
+            "totalCostUsd": total.billed_cost or _NOTHING,
+            "totalInputTokens": total.input_tokens or 0,
+            "totalOutputTokens": total.output_tokens or 0,
+            "byContext": {
+                context: (group and group.billed_cost) or _NOTHING for context, group in contexts.items()
+            },
+            "byModel": {
+                group.key: {"costUsd": group.billed_cost, "count": group.calls}
+                for group in sums
+                if group.by == "model"
+            },
+        },
+    }
+
+
+def _record(call: UsageRow) -> Value:
+    return {
+        "id": _id(call.call_id),
+        "context": call.context,
+        "accountId": call.account_id or None,
+        "modelId": call.model_id,
+        "inputTokens": call.input_tokens,
+        "outputTokens": call.output_tokens,
+        "estimatedCostUsd": call.billed_cost,
+        "createdAt": rfc3339.render(call.started_at_ns),
+    }
+
+
+def _id(call_id: bytes) -> str:
+    return f"usage_{call_id.hex()}"

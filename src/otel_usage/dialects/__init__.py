@@ -1,0 +1,1 @@
+"""The attribute languages of LLM telemetry, as data: no code here reads a span."""

@@ -1,0 +1,137 @@
+"""Columns of texts with few distinct values, and the questions that are asked of them.
+
+What is asked is answered once per distinct value, then looked up per row.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Mask = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.integer[Any]]
+
+_REMEMBERED = 1_024  # lists of options
+_FEW = 1_000  # distinct values that Python goes through faster than Arrow is called
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Row i is `dictionary[index[i]]`, of distinct texts. Absent is the empty text."""
+
+    index: Integers
+    dictionary: pa.StringArray
+
+    @classmethod
+    def of(cls, column: pa.DictionaryArray | pa.ChunkedArray) -> "Names":
+        """The names of an Arrow column."""
+        if isinstance(column, pa.ChunkedArray):
+            column = column.combine_chunks()
+        return cls(column.indices.to_numpy(), column.dictionary)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def array(self) -> pa.DictionaryArray:
+        """The Arrow column."""
+        return pa.DictionaryArray.from_arrays(pa.array(self.index, pa.int32()), self.dictionary)
+
+    def take(self, rows: Rows) -> "Names":
+        """Some of the rows."""
+        return Names(self.index[rows], self.dictionary)
+
+    def non_empty(self) -> Mask:
+        """Per row, whether there is a text."""
+        return self.look_up(sizes(self.dictionary) > 0)
+
+    def is_one_of(self, options: Collection[str]) -> Mask:
+        """Per row, whether it is one of the options."""
+        if len(self.dictionary) > _FEW:
+            known = pc.is_in(self.dictionary, value_set=pa.array(list(options)))
+            return self.look_up(known.to_numpy(zero_copy_only=False))
+        return self.look_up(
+            np.array([text in options for text in self.dictionary.to_pylist()], dtype=np.bool_)
+        )
+
+    def longer_than(self, limit: int) -> Mask:
+        """Per row, whether it has more than `limit` characters."""
+        return self.look_up(longer_than(self.dictionary, limit))
+
+    def look_up(self, answers: Mask) -> Mask:
+        """Per row, the answer for its value."""
+        return answers[self.index] if len(answers) else np.zeros(len(self.index), np.bool_)
+
+
+def distinct(index: Integers, texts: pa.StringArray) -> Names:
+    """Names over texts of which some may be equal: ClickHouse takes no dictionary that says a text twice."""
+    encoded = texts.dictionary_encode()
+    if len(encoded.dictionary) == len(texts):
+        return Names(index, texts)
+    return Names(encoded.indices.to_numpy()[index], encoded.dictionary)
+
+
+def constant(text: str, rows: int) -> Names:
+    """A name that is the same in every row."""
+    return Names(np.zeros(rows, np.int32), _options((text,)))
+
+
+def choose(index: Integers | Mask, options: Sequence[str]) -> Names:
+    """A name chosen per row from a few options."""
+    return distinct(index.astype(np.int32), _options(tuple(options)))
+
+
+def where(condition: Mask, then: Names, otherwise: Names) -> Names:
+    """Per row, the one name or the other."""
+    if not condition.any():
+        return otherwise
+    if then.dictionary is otherwise.dictionary:
+        return Names(np.where(condition, then.index, otherwise.index), then.dictionary)
+    index = np.where(condition, then.index, otherwise.index + len(then.dictionary))
+    return distinct(index, pa.concat_arrays([then.dictionary, otherwise.dictionary]))
+
+
+def groups(keys: Sequence[Integers]) -> tuple[Rows, Rows]:
+    """Rows with equal keys are a group: a row of each group, and per row the number of its group.
+
+    Keys are non-negative.
+    """
+    code = np.zeros(len(keys[0]), dtype=np.int64)
+    for key in keys:
+        values = int(key.max(initial=0)) + 1
+        if int(code.max(initial=0)) > np.iinfo(np.int64).max // values - 1:
+            code = np.unique(code, return_inverse=True)[1].astype(np.int64)
+        code = code * values + key
+    _, first, group = np.unique(code, return_index=True, return_inverse=True)
+    return first, group
+
+
+def sizes(texts: pa.StringArray | pa.BinaryArray) -> npt.NDArray[np.int32]:
+    """The length of each text in bytes."""
+    return np.diff(bounds(texts))
+
+
+def longer_than(texts: pa.StringArray, limit: int) -> Mask:
+    """Per text, whether it has more than `limit` characters."""
+    long = sizes(texts) > limit  # in bytes: seldom true, and then for a closer look
+    return pc.greater(pc.utf8_length(texts), limit).to_numpy(zero_copy_only=False) if long.any() else long
+
+
+def bounds(texts: pa.StringArray | pa.BinaryArray) -> npt.NDArray[np.int32]:
+    """Where each text begins in the array's data, and where the last one ends."""
+    return np.frombuffer(texts.buffers()[1], dtype=np.int32, count=len(texts) + 1, offset=4 * texts.offset)
+
+
+def data(texts: pa.StringArray | pa.BinaryArray) -> npt.NDArray[np.uint8]:
+    """The bytes that `bounds` points into."""
+    return np.frombuffer(texts.buffers()[2] or b"", dtype=np.uint8)
+
+
+@lru_cache(_REMEMBERED)
+def _options(texts: tuple[str, ...]) -> pa.StringArray:
+    return pa.array(texts, pa.string())

@@ -1,0 +1,1 @@
+"""Wire and Arrow: the only place where protobuf is known."""

@@ -1,0 +1,87 @@
+"""A call that its caller tells of, over REST, as an observation: the same kind of row as a span makes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from otel_usage import identity
+from otel_usage.attributes import CUSTOMER
+from otel_usage.model import OBSERVATIONS
+
+OPERATIONS: Final = {
+    "text": "chat",
+    "embedding": "embeddings",
+    "audio_stt": "generate_content",
+    "audio_tts": "generate_content",
+}
+"""`gen_ai.operation.name` by usage type."""
+
+_RANK: Final = 8  # as a call's own span, see identity.versions
+_NO_ID: Final = bytes(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One call, as its caller states it. `key` is its identity within the tenant: told twice, it is one call.
+
+    Counts are None where not given. `cached_tokens` is part of `input_tokens`.
+    """
+
+    key: bytes
+    model: str
+    account_id: str = ""
+    transaction_id: str = ""
+    context: str = CUSTOMER
+    usage_type: str = "text"
+    provider: str = ""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    started_at_ns: int | None = None
+
+
+def to_observation(record: Record, tenant: str, now_ns: int) -> pa.Table:
+    """`record` as a table of one OBSERVATIONS row. A call without start is taken to start at `now_ns`."""
+    counts = {
+        "input_tokens": record.input_tokens,
+        "output_tokens": record.output_tokens,
+        "cache_read_tokens": record.cached_tokens,
+    }
+    told = {
+        "tenant": tenant,
+        "account_id": record.account_id,
+        "started_at": now_ns if record.started_at_ns is None else record.started_at_ns,
+        "call_id": identity.call_id(tenant, "record", record.key),
+        "version": _version(sum(count is not None for count in counts.values())),
+        "role": "inference",
+        "signal": "record",
+        "trace_id": _NO_ID,
+        "span_id": _NO_ID[:8],
+        "context": record.context,
+        "attribution": "record",
+        "transaction_id": record.transaction_id,
+        "usage_type": record.usage_type,
+        "operation": OPERATIONS[record.usage_type],
+        "provider": record.provider,
+        "response_model": record.model,
+        "usage_status": "missing" if record.input_tokens is record.output_tokens is None else "reported",
+        "usage_convention": "inclusive",
+        "convention_source": "api",
+    }
+    row = {field.name: _absent(field) for field in OBSERVATIONS} | counts | told
+    return pa.Table.from_pylist([row], schema=OBSERVATIONS)
+
+
+def _version(detail: int) -> int:
+    rank = np.array([_RANK], np.uint64)
+    version = identity.versions(rank, np.array([detail], np.uint64), pa.array([_NO_ID[:8]], pa.binary(8)))
+    return int(version[0])
+
+
+def _absent(field: pa.Field) -> str | int | None:
+    """What a column says of a call that has nothing to say there."""
+    if field.nullable:
+        return None
+    return 0 if pa.types.is_integer(field.type) else ""

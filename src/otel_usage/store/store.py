@@ -1,0 +1,176 @@
+"""The store: one client that writes, a few that read, and the database they share."""
+
+import contextlib
+import queue
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import anyio
+import pyarrow as pa
+import structlog
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from otel_usage.config import Settings
+from otel_usage.model import USAGE, Permanent, Retryable
+from otel_usage.store import schema
+from otel_usage.store.client import Target, connect, error_name, is_passing, parse, reason
+from otel_usage.store.queries import Statement
+
+Row = TypeVar("Row")
+Answer = TypeVar("Answer")
+
+_INSERT: Final[Mapping[str, object]] = {
+    # Acknowledged means durable: no buffer of the server's in between.
+    "async_insert": 0,
+    "distributed_foreground_insert": 1,
+    # A late commit may be of many days, and the default refuses more than 100.
+    "max_partitions_per_insert_block": 0,
+    # Merges and FINAL keep the newest row of a key. To do that here too doubles the cost of an insert.
+    "optimize_on_insert": 0,
+}
+_READ: Final[Mapping[str, object]] = {
+    # Rows of one key are of one day: the parts of each day are merged by themselves, three times as fast.
+    "do_not_merge_across_partitions_select_final": 1,
+}
+
+
+class Store:
+    """The usage rows of one database. A context manager; leaving it closes the store.
+
+    `insert` is called by one thread at a time. `query` and `ping` are called in the event loop.
+    """
+
+    def __init__(self, target: Target, settings: Settings) -> None:
+        self._target = target
+        self._settings = settings
+        self._clients = contextlib.ExitStack()
+        self._writer = self._connect(settings.insert_timeout)
+        self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
+        self._readers = anyio.CapacityLimiter(settings.read_clients)
+        self._failing = False
+        self._insert_settings = {**_INSERT, "max_execution_time": settings.insert_timeout}
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """The store that `settings.dsn` names, its database made and its migrations applied.
+
+        Raises Permanent, with a sentence to show, if it cannot be had; Retryable if a server does not answer.
+        """
+        store = cls(parse(settings.dsn), settings)
+        try:
+            store._prepare()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all clients. An embedded store can then be opened by another process."""
+        self._clients.close()
+
+    def insert(self, usage: pa.Table) -> None:
+        """Write USAGE rows; return when they are durable. Written again, they replace themselves.
+
+        Raises Retryable, whatever the reason: the rows are ours to answer for, and the sender has them still.
+        """
+        if not usage.schema.equals(USAGE):
+            raise TypeError("The table to insert is not of the schema USAGE.")
+        if not usage.num_rows:
+            return
+        # One chunk: the Arrow file format has one dictionary to a column.
+        block = usage.unify_dictionaries().combine_chunks()
+        try:
+            self._writer.insert_arrow(schema.TABLE, block, settings=self._insert_settings)
+        except (ClickHouseError, OSError) as error:
+            self._note_failure(error)
+            raise Retryable(
+                "ClickHouse does not take rows now: send it again.", retry_after=self._settings.retry_after
+            ) from error
+        self._note_success()
+
+    async def query(self, statement: Statement[Row]) -> Sequence[Row]:
+        """The rows of the answer. Raises Retryable if ClickHouse cannot answer now, or within the limits."""
+        return await anyio.to_thread.run_sync(self._query, statement, limiter=self._readers)
+
+    async def ping(self) -> int:
+        """The number of the database's last migration. Raises Retryable if ClickHouse does not answer."""
+        return await anyio.to_thread.run_sync(self._read, schema.version, limiter=self._readers)
+
+    def _prepare(self) -> None:
+        try:
+            for migration in schema.apply(self._writer, self._target):
+                structlog.get_logger().info("migration applied", migration=str(migration))
+            drift = schema.check(self._writer, self._target)
+        except ClickHouseError as error:
+            if is_passing(error):
+                message = f"{self._target} cannot answer now: {reason(error)}"
+                raise Retryable(message, retry_after=self._settings.retry_after) from error
+            raise Permanent(f"{self._target} cannot be used: {reason(error)}", field="dsn") from error
+        if drift:
+            raise Permanent(f"{self._target} has another schema. {' '.join(drift)}", field="dsn")
+
+    def _query(self, statement: Statement[Row]) -> Sequence[Row]:
+        limits: Mapping[str, object] = {
+            "max_execution_time": self._settings.query_timeout,
+            "max_memory_usage": self._settings.query_memory_bytes,
+            "log_comment": f"otel-usage {statement.name}",
+        }
+
+        def ask(client: Client) -> Sequence[Row]:
+            answer = client.query(
+                statement.sql, parameters=dict(statement.parameters), settings={**_READ, **limits}
+            )
+            return [statement.row(*values) for values in answer.result_rows]
+
+        return self._read(ask)
+
+    def _read(self, ask: Callable[[Client], Answer]) -> Answer:
+        try:
+            with self._reader() as client:
+                return ask(client)
+        except ClickHouseError as error:
+            if not is_passing(error):
+                raise
+            structlog.get_logger().warning("query failed", store=str(self._target), reason=reason(error))
+            raise Retryable(
+                f"ClickHouse cannot answer now: {error_name(error)}.", retry_after=self._settings.retry_after
+            ) from error
+
+    @contextlib.contextmanager
+    def _reader(self) -> Iterator[Client]:
+        """A read client that no one else uses meanwhile: chDB has one lock per client."""
+        try:
+            client = self._idle.get_nowait()
+        except queue.Empty:
+            client = self._connect(self._settings.query_timeout)
+            client.database = self._target.database
+        try:
+            yield client
+        finally:
+            self._idle.put(client)
+
+    def _connect(self, timeout: float) -> Client:
+        client = connect(self._target, timeout=timeout)
+        self._clients.callback(client.close)
+        return client
+
+    def _note_failure(self, error: Exception) -> None:
+        """Log the first failed insert of a row of them: the later ones say the same."""
+        if not self._failing:
+            structlog.get_logger().error("inserts fail", store=str(self._target), reason=reason(error))
+        self._failing = True
+
+    def _note_success(self) -> None:
+        if self._failing:
+            structlog.get_logger().info("inserts work again", store=str(self._target))
+        self._failing = False

@@ -1,0 +1,195 @@
+"""GET /v1/usage: the origin's shapes, exact sums, and filters that apply to every number."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.api.conftest import Api
+from tests.store.rows import NOON, usage
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_records_are_listed_in_the_origins_shape(api: Api) -> None:
+    identity = (await api.record(timestamp="2025-11-23T09:30:00Z")).json()["usageRecord"]["id"]
+    assert await api.usage() == {
+        "success": True,
+        "usageRecords": [
+            {
+                "id": identity,
+                "context": "customer",
+                "accountId": "acc_1",
+                "modelId": "gpt-4o",
+                "inputTokens": 1500,
+                "outputTokens": 500,
+                "estimatedCostUsd": 0.0085,
+                "createdAt": "2025-11-23T09:30:00Z",
+            }
+        ],
+    }
+
+
+async def test_the_keys_come_in_the_origins_order(api: Api) -> None:
+    await api.record()
+    assert list((await api.usage())["usageRecords"][0]) == [
+        "id",
+        "context",
+        "accountId",
+        "modelId",
+        "inputTokens",
+        "outputTokens",
+        "estimatedCostUsd",
+        "createdAt",
+    ]
+    assert list((await api.usage(summary="true"))["summary"]) == [
+        "totalCostUsd",
+        "totalInputTokens",
+        "totalOutputTokens",
+        "byContext",
+        "byModel",
+    ]
+
+
+async def test_the_summary_has_the_origins_shape(api: Api) -> None:
+    await api.record()
+    await api.record()
+    await api.record("accountId", context="system", modelId="gpt-4o-mini", cachedTokens=0)
+    await api.record(modelId="mystery-1")
+    response = await api.http.get("/v1/usage", params={"summary": "true"})
+    assert json.loads(response.text, parse_float=Decimal) == {
+        "success": True,
+        "summary": {
+            "totalCostUsd": Decimal("0.017525"),
+            "totalInputTokens": 6000,
+            "totalOutputTokens": 2000,
+            "byContext": {"customer": Decimal("0.017"), "system": Decimal("0.000525")},
+            "byModel": {
+                "gpt-4o": {"costUsd": Decimal("0.017"), "count": 2},
+                "gpt-4o-mini": {"costUsd": Decimal("0.000525"), "count": 1},
+                "mystery-1": {"costUsd": None, "count": 1},
+            },
+        },
+    }
+
+
+async def test_a_summary_of_nothing_is_zero(api: Api) -> None:
+    assert (await api.usage(summary="true"))["summary"] == {
+        "totalCostUsd": 0,
+        "totalInputTokens": 0,
+        "totalOutputTokens": 0,
+        "byContext": {"customer": 0, "system": 0},
+        "byModel": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ({}, 4),
+        ({"accountId": "acc_1"}, 2),
+        ({"modelId": "gpt-4o"}, 3),
+        ({"context": "system"}, 1),
+        ({"context": "customer", "accountId": "acc_1", "modelId": "gpt-4o-mini"}, 1),
+        ({"accountId": "nobody"}, 0),
+    ],
+)
+async def test_filters_apply_to_the_list_and_to_every_number_of_the_summary(
+    api: Api, query: dict[str, str], count: int
+) -> None:
+    await api.record()
+    await api.record(modelId="gpt-4o-mini")
+    await api.record(accountId="acc_2")
+    await api.record("accountId", context="system")
+    listed = (await api.usage(**query))["usageRecords"]
+    summary = (await api.usage(summary="true", **query))["summary"]
+    cost = sum(Decimal(str(record["estimatedCostUsd"])) for record in listed)
+    assert len(listed) == count
+    assert sum(model["count"] for model in summary["byModel"].values()) == count
+    assert summary["totalInputTokens"] == 1500 * count
+    assert summary["totalOutputTokens"] == 500 * count
+    assert Decimal(str(summary["totalCostUsd"])) == cost
+    assert sum(Decimal(str(part)) for part in summary["byContext"].values()) == cost
+    assert sum(Decimal(str(model["costUsd"])) for model in summary["byModel"].values()) == cost
+
+
+async def test_the_newest_come_first_and_at_most_a_hundred_unless_asked(api: Api) -> None:
+    api.store.insert(usage(*({"call": call, "started_at": NOON + call} for call in range(120))))
+    newest = [f"usage_{call:032x}" for call in reversed(range(120))]
+    assert [record["id"] for record in (await api.usage())["usageRecords"]] == newest[:100]
+    assert [record["id"] for record in (await api.usage(limit=1000))["usageRecords"]] == newest
+    assert [record["id"] for record in (await api.usage(limit=1))["usageRecords"]] == newest[:1]
+
+
+async def test_money_keeps_every_digit(api: Api) -> None:
+    api.store.insert(
+        usage(
+            {"billed_cost": Decimal("0.000000000000000001"), "model_id": "cheap"},
+            {"billed_cost": Decimal("12345678901234567890.123456789012345678"), "model_id": "dear"},
+        )
+    )
+    listed = (await api.http.get("/v1/usage")).text
+    assert '"estimatedCostUsd":0.000000000000000001,' in listed
+    assert '"estimatedCostUsd":12345678901234567890.123456789012345678,' in listed
+    summary = (await api.http.get("/v1/usage?summary=true")).text
+    assert '"totalCostUsd":12345678901234567890.123456789012345679,' in summary
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("context=everyone", ["context"]),
+        ("limit=0", ["limit"]),
+        ("limit=1001", ["limit"]),
+        ("limit=ten", ["limit"]),
+        ("limit=-1", ["limit"]),
+        ("limit=%D9%A3", ["limit"]),
+        ("limit=", ["limit"]),
+        ("summary=yes", ["summary"]),
+        ("accountId=", ["accountId"]),
+        ("account=acc_1", ["account"]),
+        ("accountId=a&accountId=b", ["accountId"]),
+        ("from=2026&context=x&limit=x&accountId=acc_1", ["from", "context", "limit"]),
+    ],
+)
+async def test_a_wrong_parameter_is_named(api: Api, query: str, fields: list[str]) -> None:
+    response = await api.http.get(f"/v1/usage?{query}")
+    assert response.status_code == 400
+    problem = response.json()
+    assert problem["success"] is False
+    assert [fault["field"] for fault in problem["errors"]] == fields
+
+
+async def test_one_customer_is_never_shown_for_another(api: Api) -> None:
+    await api.record(accountId="acc_1' OR '1'='1")
+    await api.record(accountId="acc_2")
+    listed = (await api.usage(accountId="acc_1' OR '1'='1"))["usageRecords"]
+    assert [record["accountId"] for record in listed] == ["acc_1' OR '1'='1"]
+
+
+async def test_a_span_and_a_record_are_the_same_kind_of_row_and_answered_at_once(api: Api) -> None:
+    span = Span(trace_id=b"t" * 16, span_id=b"s" * 8, start_time_unix_nano=NOON, end_time_unix_nano=NOON + 5)
+    for name, value in (
+        ("gen_ai.operation.name", AnyValue(string_value="chat")),
+        ("gen_ai.provider.name", AnyValue(string_value="openai")),
+        ("gen_ai.response.model", AnyValue(string_value="gpt-4o-2024-08-06")),
+        ("gen_ai.usage.input_tokens", AnyValue(int_value=1500)),
+        ("gen_ai.usage.output_tokens", AnyValue(int_value=500)),
+        ("gen_ai.usage.cache_read.input_tokens", AnyValue(int_value=200)),
+        ("otel_usage.account.id", AnyValue(string_value="acc_1")),
+    ):
+        span.attributes.add(key=name, value=value)
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.append(span)
+    outcome = await api.ingest.export(request.SerializeToString(), tenant="default")
+    assert outcome.stored == 1
+    await api.record(timestamp="2025-11-23T12:00:00Z")
+    told, seen = (await api.usage(accountId="acc_1", modelId="gpt-4o"))["usageRecords"]
+    assert told.pop("id") != seen.pop("id")
+    assert told == seen
+    assert (await api.usage(summary="true"))["summary"]["byModel"] == {
+        "gpt-4o": {"costUsd": 0.017, "count": 2}
+    }
