@@ -323,7 +323,7 @@ def _summary(faults: Sequence[str]) -> str:
 def _main() -> int:
     if not files():
         print(f"There are no captures in {folder()}; name their folder in CAPTURES.")
-        return 0
+        return 2
     answers, bills = run()
     _table(bills)
     for line in [*answers.grpc, *answers.http]:

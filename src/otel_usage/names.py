@@ -78,12 +78,14 @@ def distinct(index: Integers, texts: pa.StringArray) -> Names:
 
 def constant(text: str, rows: int) -> Names:
     """A name that is the same in every row."""
-    return Names(np.zeros(rows, np.int32), _options((text,)))
+    return Names(np.zeros(rows, np.int32), _distinct_options((text,))[0])
 
 
 def choose(index: Integers | Mask, options: Sequence[str]) -> Names:
-    """A name chosen per row from a few options."""
-    return distinct(index.astype(np.int32), _options(tuple(options)))
+    """A name chosen per row from a few options, of which some may be equal."""
+    texts, numbers = _distinct_options(tuple(options))
+    chosen = index.astype(np.int32)
+    return Names(chosen if numbers is None else numbers[chosen], texts)
 
 
 def where(condition: Mask, then: Names, otherwise: Names) -> Names:
@@ -133,5 +135,8 @@ def data(texts: pa.StringArray | pa.BinaryArray) -> npt.NDArray[np.uint8]:
 
 
 @lru_cache(_REMEMBERED)
-def _options(texts: tuple[str, ...]) -> pa.StringArray:
-    return pa.array(texts, pa.string())
+def _distinct_options(options: tuple[str, ...]) -> tuple[pa.StringArray, Integers | None]:
+    """The options without repetition, and the number of each among those if that is another."""
+    texts = {text: number for number, text in enumerate(dict.fromkeys(options))}
+    numbers = None if len(texts) == len(options) else np.array([texts[text] for text in options], np.int32)
+    return pa.array(list(texts), pa.string()), numbers

@@ -22,8 +22,8 @@ def resolve(observations: pa.Table) -> Resolution:
     The table does the same across commits (ReplacingMergeTree); doing it here gives the call one key
     where its observations would have two.
     """
-    prefix = _prefix(observations["call_id"])
-    if len(np.unique(prefix)) == len(prefix):
+    prefix = np.sort(_prefix(observations["call_id"]))
+    if not (prefix[1:] == prefix[:-1]).any():
         return Resolution(observations, np.arange(len(prefix)), np.zeros(0, np.int64))
     call = np.unique(_identities(observations["call_id"]), return_inverse=True)[1]
     version = observations["version"].to_numpy()

@@ -12,13 +12,14 @@ import pyarrow.compute as pc
 from otel_usage.model import MONEY, TOKEN_COLUMNS, USAGE
 from otel_usage.names import Mask, Names, Rows, choose, constant, groups, sizes
 from otel_usage.pricing.book import BUCKET_NS, PriceBook, Quote
-from otel_usage.pricing.rate import UNITS
+from otel_usage.pricing.rate import UNITS, Weights
 
 CURRENCY: Final = "USD"
 
 _KIND: Final = ("provider", "response_model", "request_model", "service_tier")
-_WEIGHT: Final = pa.decimal128(27, 18)  # times a count of 10 digits it fits the 38 digits of MONEY
-_AMOUNT: Final = pa.decimal128(37, 18)
+_SCALE: Final = MONEY.scale
+_LOW: Final = np.uint64(0xFFFF_FFFF)
+_UNPRICED: Final = Weights(0, (Decimal(0),) * len(UNITS), Decimal(0))
 
 
 def price(observations: pa.Table, book: PriceBook) -> pa.Table:
@@ -90,21 +91,32 @@ def _tiers(
     return bounds[kind, reached], base[kind] + reached
 
 
-def _cost(quotes: Sequence[Quote], row: Rows, counts: dict[str, npt.NDArray[np.int64]]) -> pa.Array:
-    """Per row, the dollars: counts times the weights of number `row`."""
-    unpriced = [(Decimal(0),) * (len(UNITS) + 1)]
+def _cost(quotes: Sequence[Quote], row: Rows, counts: dict[str, npt.NDArray[np.int64]]) -> pa.Decimal128Array:
+    """Per row, the dollars: counts times the weights of number `row`, exactly."""
+    used = [i for i, name in enumerate(UNITS) if name in counts]
     weights = [
-        weight
+        [weights.per_call, *(weights.per_token[i] for i in used)]
         for quote in quotes
-        for weight in ([(*each.per_token, each.per_call) for each in quote.tiers] or unpriced)
+        for weights in quote.tiers or (_UNPRICED,)
     ]
-    at = pa.array(row)
-    total = pa.array([weight[-1] for weight in weights], _WEIGHT).take(at).cast(_AMOUNT)
-    for i, name in enumerate(UNITS):
-        if name in counts:
-            each = pa.array([weight[i] for weight in weights], _WEIGHT).take(at)
-            total = pc.add(total, pc.multiply(_decimals(counts[name]), each).cast(_AMOUNT)).cast(_AMOUNT)
-    return total.cast(MONEY)
+    scaled = np.array([[int(weight.scaleb(_SCALE)) for weight in each] for each in weights], dtype=np.int64)
+    calls = np.ones(len(row), dtype=np.int64)
+    quantities = np.stack([calls, *(counts[name] for i, name in enumerate(UNITS) if i in used)])
+    return _money(quantities, scaled[row].T)
+
+
+def _money(quantities: npt.NDArray[np.int64], weights: npt.NDArray[np.int64]) -> pa.Decimal128Array:
+    """The sums of quantities times weights, in 128 bits.
+
+    A quantity is of 32 bits, a weight of 64; so a product is of 96, and is summed as its upper part and its
+    lower 32 bits.
+    """
+    low = quantities.astype(np.uint64) * (weights.astype(np.uint64) & _LOW)
+    lower = (low & _LOW).sum(axis=0)
+    upper = (quantities * (weights >> 32)).sum(axis=0) + (low >> np.uint64(32)).sum(axis=0).astype(np.int64)
+    upper += (lower >> np.uint64(32)).astype(np.int64)
+    words = np.stack([(upper << 32) | (lower & _LOW).astype(np.int64), upper >> 32], axis=1)
+    return pa.Array.from_buffers(MONEY, len(words), [None, pa.py_buffer(words)])
 
 
 def _reasons(
@@ -161,10 +173,3 @@ def _impossible(counts: dict[str, npt.NDArray[np.int64]], rows: int) -> Mask:
         | (of["cache_write_1h_tokens"] > of["cache_write_tokens"])
         | (cached_audio > np.minimum(of["cache_read_tokens"], of["input_audio_tokens"]))
     )
-
-
-def _decimals(counts: npt.NDArray[np.int64]) -> pa.Decimal128Array:
-    """Non-negative counts of up to 10 digits, to calculate money with."""
-    words = np.zeros((len(counts), 2), dtype=np.int64)
-    words[:, 0] = counts
-    return pa.Array.from_buffers(pa.decimal128(10, 0), len(counts), [None, pa.py_buffer(words)])
