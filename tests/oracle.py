@@ -23,7 +23,7 @@ from otel_usage.model import EARLIEST_NS, MAX_NAME, MAX_TOKENS, TOKEN_COLUMNS
 Row = dict[str, Any]
 Attributes = Mapping[str, AnyValue]
 
-_INFERENCE: Final = {"", "chat", "generate_content", "text_completion", "embeddings"}
+_INFERENCE: Final = {"chat", "generate_content", "text_completion", "embeddings"}
 _OPERATION: Final = ["gen_ai.operation.name"]
 _PROVIDER: Final = ["gen_ai.provider.name", "gen_ai.system"]
 _INPUT: Final = ["gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"]
@@ -135,8 +135,11 @@ def _sums(text: bytes, place: str) -> list[int]:
 
 
 def _attributes(entries: Iterable[KeyValue]) -> Attributes:
-    """Of a name that is there twice, the last counts."""
-    return {entry.key: entry.value for entry in entries}
+    """Of a name that is there twice, the last counts. What has no value, or empty text, is not there."""
+    found = {entry.key: entry.value for entry in entries}
+    return {
+        key: value for key, value in found.items() if value not in (AnyValue(), AnyValue(string_value=""))
+    }
 
 
 def _role(found: Attributes) -> str | None:
@@ -144,8 +147,8 @@ def _role(found: Attributes) -> str | None:
     operation = _text(found, _OPERATION)
     used = any(name in found for name in [*_INPUT, *_OUTPUT])
     provided = any(name in found for name in _PROVIDER)
-    if not (any(name in found for name in _OPERATION) or (provided and used)):
-        return None
+    if not operation:
+        return "inference" if provided and used else None
     if operation in _INFERENCE:
         return "inference"
     return "rollup" if used else None
@@ -215,42 +218,37 @@ def _error(span: Span, found: Attributes) -> str:
 
 
 def _payer(found: Attributes, resource: Attributes, usage_type: str) -> Row:
-    own, shared = _claim(found), _claim(resource)
+    for name in ("account.id", "transaction.id", "context", "usage_type"):
+        _stated(found, name)
     level = next(
         (
-            (name, claim)
-            for name, claim in (("span", own), ("resource", shared))
-            if claim["account.id"] or claim["context"]
+            (name, attributes)
+            for name, attributes in (("span", found), ("resource", resource))
+            if _stated(attributes, "account.id") or _stated(attributes, "context")
         ),
-        ("unattributed", own),
+        ("unattributed", found),
     )
-    attribution, claim = level
-    account_id = claim["account.id"]
-    if not account_id and claim["context"] != "system":
+    attribution, attributes = level
+    account_id, context = _stated(attributes, "account.id"), _stated(attributes, "context")
+    if not account_id and context != "system":
         attribution = "unattributed"
     return {
         "account_id": account_id,
-        "context": claim["context"] or ("customer" if account_id else "system"),
+        "context": context or ("customer" if account_id else "system"),
         "attribution": attribution,
-        "transaction_id": own["transaction.id"] or shared["transaction.id"],
-        "usage_type": own["usage_type"] or shared["usage_type"] or usage_type,
+        "transaction_id": _stated(found, "transaction.id") or _stated(resource, "transaction.id"),
+        "usage_type": _stated(found, "usage_type") or _stated(resource, "usage_type") or usage_type,
     }
 
 
-def _claim(found: Attributes) -> dict[str, str]:
-    """The billing attributes of a span or a resource. Raises _Rejected."""
-    claim = {}
-    for name in ("account.id", "transaction.id", "context", "usage_type"):
-        attribute = f"otel_usage.{name}"
-        text = _spelled(found.get(attribute))
-        if text is None or len(text) > MAX_ID:
-            raise _Rejected(attribute)
-        claim[name] = text
-    if claim["context"] not in _CONTEXTS:
-        raise _Rejected("otel_usage.context")
-    if claim["usage_type"] not in _USAGE_TYPES:
-        raise _Rejected("otel_usage.usage_type")
-    return claim
+def _stated(attributes: Attributes, name: str) -> str:
+    """A billing attribute of a span or a resource. Raises _Rejected if it is none."""
+    attribute = f"otel_usage.{name}"
+    text = _spelled(attributes.get(attribute))
+    known = {"context": _CONTEXTS, "usage_type": _USAGE_TYPES}.get(name)
+    if text is None or len(text) > MAX_ID or (known is not None and text not in known):
+        raise _Rejected(attribute)
+    return text
 
 
 def _usage(found: Attributes, scope_name: str, *, embedding: bool) -> Row:

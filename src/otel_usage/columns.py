@@ -18,12 +18,13 @@ import pyarrow.compute as pc
 
 from otel_usage.model import MAX_NAME, MAX_TOKENS, Attributes, Scalar
 from otel_usage.names import Mask, Names, Rows, bounds, constant, data, distinct, longer_than
-from otel_usage.otlp.values import decode_integers, decode_texts, scalar
+from otel_usage.otlp.values import decode_integers, decode_texts, is_blank, scalar
 
 Positions = npt.NDArray[np.int64]
 Fields = Mapping[str, Sequence[str]]
 """Names of columns, and the attributes each is read from: the first that is there."""
 
+_DIGITS: Final = len(str(MAX_TOKENS))
 _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -44,18 +45,18 @@ class Pivot:
         return self.positions.shape[1]
 
     def first(self, aliases: Iterable[str]) -> Positions:
-        """Per row, the position of the first of the aliases it has, or -1."""
+        """Per row, the position of the first of the aliases that has a value, or -1. Empty text is none."""
         columns = [self.positions[self.found[name]] for name in aliases if name in self.found]
         if not columns:
             return np.full(self.rows, -1)
         result = columns[0]
         for later in columns[1:]:
-            result = np.where(result >= 0, result, later)
+            result = np.where((result >= 0) & ~is_blank(self.values, result), result, later)
         return result
 
     def has(self, aliases: Iterable[str]) -> Mask:
-        """Per row, whether it has any of the aliases."""
-        return self.first(aliases) >= 0
+        """Per row, whether any of the aliases has a value."""
+        return ~is_blank(self.values, self.first(aliases))
 
     def take(self, rows: Positions) -> "Pivot":
         """The pivot of some of the rows."""
@@ -172,18 +173,16 @@ def counts(found: Pivot, fields: Fields) -> Counts:
 
 
 def whole_number(value: Scalar) -> int | None:
-    """A count as any emitter writes it; None: not reported (absent or NaN); negative: no count."""
-    if value is None or (
-        isinstance(value, float) and isnan(value)
-    ):  # NaN: what JavaScript emitters make of an undefined count
+    """A count as any emitter writes it; None: not reported (absent, empty or NaN); negative: no count."""
+    if value is None or value == "":
         return None
     if isinstance(value, str):
-        return (
-            int(value) if value.isascii() and value.isdigit() and len(value) <= len(str(MAX_TOKENS)) else -1
-        )
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= _DIGITS else -1
     if isinstance(value, bool | bytes):
         return -1
     if isinstance(value, float):
+        if isnan(value):  # what JavaScript emitters make of an undefined count
+            return None
         return int(value) if value.is_integer() and 0 <= value <= MAX_TOKENS else -1
     return value if 0 <= value <= MAX_TOKENS else -1
 

@@ -3,15 +3,18 @@
 The rules, in words:
 
 - A span is a **candidate** if it names an operation (`gen_ai.operation.name`), or, from before there were
-  operations, names a provider and reports input or output tokens. Any other span is *ignored*.
+  operations, names a provider and has an attribute for input or output tokens. Any other is *ignored*.
 - A candidate whose operation is an inference (or that names none) is one call: role `inference`.
-  Another operation that reports tokens repeats those of its children: role `rollup`. Without: *ignored*.
+  Another operation with token attributes repeats those of its children: role `rollup`. Without: *ignored*.
+- An attribute without a value, or with empty text, is not there. Of several for one field the newest counts.
 - A candidate is *rejected*, with the reason, if a token count is no count (negative, fractional, boolean,
-  text other than digits, over MAX_TOKENS), a billing attribute is no text, too long or not one of its
-  values, an id has the wrong length or is all zero, or no time says when the call was.
+  text other than digits, over MAX_TOKENS), a billing attribute of it is no text, too long or not one of its
+  values, an id has the wrong length or is all zero, or no time says when the call was: none is there, or it
+  is before 2020 or after the clock.
 - NaN is a count that was not reported. A span without start has its end as start.
-- The payer (account and context) is taken from the span, else from the resource, as a pair. No context:
-  `customer` with an account, `system` without one, which is marked `unattributed`.
+- The payer (account and context) is taken from the span, else from the resource, as a pair; transaction and
+  usage type each by themselves. No context: `customer` with an account, `system` without one. A call of a
+  customer without account, or of nobody named, is `unattributed`.
 - The call's identity is the provider's response id where it is long enough to be unique, else the span.
   A roll-up's is always its span: the id it may carry is that of one of its children.
 - Usage is `reported` if both input and output tokens are (of embeddings, input), else `missing`.
@@ -119,17 +122,19 @@ def _candidates(spans: Spans) -> _Candidates | None:
         return None
     tokens = otel_genai.TOKENS
     used = found.has((*tokens["input_tokens"], *tokens["output_tokens"]))
-    named = found.has(otel_genai.OPERATION)
-    named_or_old = np.flatnonzero(named | (used & found.has(otel_genai.PROVIDER)))
-    if not len(named_or_old):
+    old = used & found.has(otel_genai.PROVIDER)
+    rows = np.flatnonzero(found.has(otel_genai.OPERATION) | old)
+    if not len(rows):
         return None
-    names = columns.names(found.take(named_or_old), _NAMES)
-    inference = names["operation"].names.is_one_of(("", *otel_genai.INFERENCE))
-    kept = np.flatnonzero(inference | used[named_or_old])
+    names = columns.names(found.take(rows), _NAMES)
+    operation = names["operation"].names
+    unnamed, call = operation.is_one_of(("",)), operation.is_one_of(otel_genai.INFERENCE)
+    inference = call | (unnamed & old[rows])
+    kept = np.flatnonzero(inference | (~unnamed & used[rows]))
     if len(kept) < len(inference):
         names = {name: column.take(kept) for name, column in names.items()}
         inference = inference[kept]
-    rows = named_or_old[kept]
+    rows = rows[kept]
     if not len(rows):
         return None
     batch = spans.rows if len(rows) == spans.rows.num_rows else spans.rows.take(pa.array(rows))

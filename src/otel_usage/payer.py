@@ -13,7 +13,7 @@ from otel_usage.attributes import MAX_ID
 from otel_usage.checks import Check
 from otel_usage.columns import Fields, Named, Texts
 from otel_usage.model import Resource, Scalar
-from otel_usage.names import Mask, Names, Rows, choose, longer_than, where
+from otel_usage.names import Mask, Names, Rows, choose, longer_than, sizes, where
 from otel_usage.otlp.values import spelled
 
 NAMES: Final[Fields] = {
@@ -82,16 +82,17 @@ def read(own: Claim, shared: Claim | None, usage_type: Names) -> Payer:
     made = own.made()
     level = np.where(made, _SPAN, _UNATTRIBUTED)
     account_id, context, stated = own.account_id.names, own.context.names, own.usage_type.names
-    transaction_id, checks = own.transaction_id.array, _checks(own)
+    transaction_id, every = own.transaction_id.array, np.ones(len(made), np.bool_)
+    checks = _checks(own, payer=every, transaction=every, usage_type=every)
     if shared is not None:
         inherits = ~made & shared.made()
         level[inherits] = _RESOURCE
         account_id = where(inherits, shared.account_id.names, account_id)
         context = where(inherits, shared.context.names, context)
-        stated = where(~stated.non_empty(), shared.usage_type.names, stated)
-        lacking = pc.equal(pc.binary_length(transaction_id), 0)
-        transaction_id = pc.if_else(lacking, shared.transaction_id.array, transaction_id)
-        checks = (*checks, *_checks(shared))
+        untyped, untold = ~stated.non_empty(), sizes(transaction_id) == 0
+        stated = where(untyped, shared.usage_type.names, stated)
+        transaction_id = pc.if_else(pa.array(untold), shared.transaction_id.array, transaction_id)
+        checks = (*checks, *_checks(shared, payer=~made, transaction=untold, usage_type=untyped))
     charged, unstated = account_id.non_empty(), ~context.non_empty()
     unnamed = ~charged & ~context.is_one_of((attributes.SYSTEM,))
     context = where(unstated, choose(charged, _DEFAULT_CONTEXTS), context)
@@ -114,15 +115,15 @@ def _said(values: Sequence[Scalar], rows: Rows) -> Named:
     return Named(choose(rows, [(text or "")[: MAX_ID + 1] for text in texts]), invalid[rows])
 
 
-def _checks(claim: Claim) -> Sequence[Check]:
-    account_id, transaction_id = claim.account_id, claim.transaction_id
+def _checks(claim: Claim, *, payer: Mask, transaction: Mask, usage_type: Mask) -> Sequence[Check]:
+    """What is wrong with a claim, in the rows that take payer, transaction or usage type from it."""
+    account_id = claim.account_id.invalid | claim.account_id.names.longer_than(MAX_ID)
+    transaction_id = claim.transaction_id.invalid | longer_than(claim.transaction_id.array, MAX_ID)
     return (
-        _id_check(attributes.ACCOUNT_ID, account_id.invalid | account_id.names.longer_than(MAX_ID)),
-        _id_check(
-            attributes.TRANSACTION_ID, transaction_id.invalid | longer_than(transaction_id.array, MAX_ID)
-        ),
-        _choice_check(attributes.CONTEXT, claim.context, attributes.CONTEXTS),
-        _choice_check(attributes.USAGE_TYPE, claim.usage_type, attributes.USAGE_TYPES),
+        _id_check(attributes.ACCOUNT_ID, payer & account_id),
+        _id_check(attributes.TRANSACTION_ID, transaction & transaction_id),
+        _choice_check(attributes.CONTEXT, claim.context, attributes.CONTEXTS, payer),
+        _choice_check(attributes.USAGE_TYPE, claim.usage_type, attributes.USAGE_TYPES, usage_type),
     )
 
 
@@ -130,6 +131,6 @@ def _id_check(name: str, failed: Mask) -> Check:
     return Check(name, failed, f"is not a text of at most {MAX_ID} characters", (name,))
 
 
-def _choice_check(name: str, column: Named, known: Sequence[str]) -> Check:
-    failed = column.invalid | ~column.names.is_one_of(("", *known))
+def _choice_check(name: str, column: Named, known: Sequence[str], taken: Mask) -> Check:
+    failed = taken & (column.invalid | ~column.names.is_one_of(("", *known)))
     return Check(name, failed, f"is none of {', '.join(known)}", (name,))

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from otel_usage.config import Settings
 from otel_usage.ingest import Ingest
-from otel_usage.model import Outcome
+from otel_usage.model import Outcome, Permanent
 from otel_usage.pricing import PriceBook
 from otel_usage.store import Store
 from tests import oracle, strategies
@@ -27,7 +27,8 @@ _SKEW_NS: Final = 86_400 * 10**9
 Rows = Sequence[Sequence[Any]]
 Deliveries = Sequence[Sequence[bytes]]
 """Requests in the order of sending; those of one delivery are sent at the same time."""
-Send = Callable[[Deliveries], tuple[Sequence[Outcome], Rows]]
+Answer = Outcome | Permanent
+Send = Callable[[Deliveries], tuple[Sequence[Answer], Rows]]
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +37,7 @@ def send(chdb_path: Path, chdb_client: Client) -> Send:
     book = PriceBook.bundled()
     numbers = itertools.count()
 
-    def send(deliveries: Deliveries) -> tuple[Sequence[Outcome], Rows]:
+    def send(deliveries: Deliveries) -> tuple[Sequence[Answer], Rows]:
         database = f"line_{next(numbers)}"
         settings = Settings(dsn=f"chdb://{chdb_path}?database={database}")
         try:
@@ -50,11 +51,15 @@ def send(chdb_path: Path, chdb_client: Client) -> Send:
     return send
 
 
-async def _deliver(line: Ingest, deliveries: Deliveries) -> Sequence[Outcome]:
-    outcomes: list[Outcome] = []
+async def _deliver(line: Ingest, deliveries: Deliveries) -> Sequence[Answer]:
+    outcomes: list[Answer] = []
     async with line as ingest:
         for bodies in deliveries:
-            outcomes += await asyncio.gather(*(ingest.export(body, tenant=_TENANT) for body in bodies))
+            exports = (ingest.export(body, tenant=_TENANT) for body in bodies)
+            for outcome in await asyncio.gather(*exports, return_exceptions=True):
+                if isinstance(outcome, BaseException) and not isinstance(outcome, Permanent):
+                    raise outcome
+                outcomes.append(outcome)
     return outcomes
 
 
@@ -85,13 +90,14 @@ def _split(request: ExportTraceServiceRequest) -> list[ExportTraceServiceRequest
 @given(made=st.lists(strategies.requests(), min_size=1, max_size=5))
 def test_every_span_received_is_accounted_for(send: Send, made: list[strategies.Made]) -> None:
     requests = _requests(made)
-    outcomes, rows = send([_encoded(requests)])
+    answers, rows = send([_encoded(requests)])
     verdicts = [
         oracle.verdict(
             request, index=index, tenant=_TENANT, now_ns=strategies.now(), max_clock_skew_ns=_SKEW_NS
         )
         for index, request in enumerate(requests)
     ]
+    outcomes = [outcome for outcome in answers if isinstance(outcome, Outcome)]
     for outcome, verdict in zip(outcomes, verdicts, strict=True):
         stored = outcome.stored + outcome.duplicate + outcome.rollup
         assert outcome.received == stored + outcome.ignored + outcome.rejected
@@ -128,6 +134,23 @@ def test_splitting_and_reordering_requests_changes_nothing(
     _, whole = send([_encoded(requests)])
     _, split = send([parts[:half], parts[half:]])
     assert split == whole
+
+
+@strategies.examples(8)
+@given(made=st.lists(strategies.requests(distinct=True), min_size=1, max_size=3), damage=st.data())
+def test_a_request_that_cannot_be_decoded_fails_alone(
+    send: Send, made: list[strategies.Made], damage: st.DataObject
+) -> None:
+    bodies = _encoded(_requests(made))
+    at = damage.draw(st.integers(0, len(bodies)))
+    undecodable = damage.draw(
+        st.sampled_from([b"\xff", b"\x0a\x05abc", b"\x0a\x04\x12\x02\x12\x01", b"not a request"])
+    )
+    outcomes, rows = send([bodies])
+    beside, same_rows = send([[*bodies[:at], undecodable, *bodies[at:]]])
+    assert isinstance(beside[at], Permanent)
+    assert [outcome for outcome in beside if outcome is not beside[at]] == list(outcomes)
+    assert same_rows == rows
 
 
 def _seen(span_number: int, started_ns: int, account: str) -> bytes:

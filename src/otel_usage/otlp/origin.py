@@ -5,7 +5,7 @@ An exporter repeats its resource and its scopes in every request, so what was de
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import pyarrow as pa
 from google.protobuf.message import DecodeError
@@ -15,33 +15,45 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMes
 from otel_usage.model import Permanent, Resource, Scope
 from otel_usage.otlp.values import unwrap
 
-_REMEMBERED = 4_096  # of each; they are as large as their senders made them
+_REMEMBERED: Final = 4_096  # of each
+_SMALL: Final = 4_096  # bytes: larger ones are not remembered, so that senders cannot fill our memory
 _Origin = TypeVar("_Origin")
 
 
 def resources(encoded: pa.BinaryArray) -> Sequence[Resource]:
     """The resources. Raises Permanent if one is malformed."""
-    return _each(encoded, _resource)
+    return _each(encoded, _resource, _small_resource)
 
 
 def scopes(encoded: pa.BinaryArray) -> Sequence[Scope]:
     """The instrumentation scopes. Raises Permanent if one is malformed."""
-    return _each(encoded, _scope)
+    return _each(encoded, _scope, _small_scope)
 
 
-def _each(encoded: pa.BinaryArray, decode: Callable[[bytes], _Origin]) -> Sequence[_Origin]:
+def _each(
+    encoded: pa.BinaryArray, decode: Callable[[bytes], _Origin], remembered: Callable[[bytes], _Origin]
+) -> Sequence[_Origin]:
     try:
-        return [decode(each) for each in encoded.to_pylist()]  # one by one: they are few beside the spans
+        # One by one: they are few beside the spans.
+        return [(remembered if len(each) <= _SMALL else decode)(each) for each in encoded.to_pylist()]
     except DecodeError as error:
         raise Permanent(f"not an ExportTraceServiceRequest: {error}") from error
 
 
-@lru_cache(_REMEMBERED)
 def _resource(encoded: bytes) -> Resource:
     return Resource({each.key: unwrap(each.value) for each in ResourceMessage.FromString(encoded).attributes})
 
 
-@lru_cache(_REMEMBERED)
 def _scope(encoded: bytes) -> Scope:
     scope = InstrumentationScope.FromString(encoded)
     return Scope(scope.name, scope.version)
+
+
+@lru_cache(_REMEMBERED)
+def _small_resource(encoded: bytes) -> Resource:
+    return _resource(encoded)
+
+
+@lru_cache(_REMEMBERED)
+def _small_scope(encoded: bytes) -> Scope:
+    return _scope(encoded)

@@ -63,6 +63,14 @@ def decode_integers(values: pa.BinaryArray, positions: Rows) -> tuple[npt.NDArra
     return _join_sevens(loaded).astype(np.int64), usual
 
 
+def is_blank(values: pa.BinaryArray, positions: Rows) -> Mask:
+    """Whether the values at the positions are empty text, or none. A position of -1 is blank."""
+    edges, octets = bounds(values), data(values)
+    starts, lengths = edges[positions], edges[np.maximum(positions, 0) + 1] - edges[positions]
+    text = octets[np.minimum(starts, len(octets) - 1)] == _STRING_TAG if len(octets) else lengths == 0
+    return (positions < 0) | (lengths == 0) | (text & (lengths <= _SHORT))
+
+
 def scalar(encoded: bytes) -> Scalar:
     """The value of one encoded AnyValue; bytes if it is malformed."""
     try:

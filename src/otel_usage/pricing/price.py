@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -31,7 +32,7 @@ def price(observations: pa.Table, book: PriceBook) -> pa.Table:
     `no_price_for_service_tier`), or if a count of it has no price (`unpriced_tokens`).
     """
     if not observations.num_rows:
-        return USAGE.empty_table()
+        return _nothing()
     quotes, kind = _quotes(observations, book)
     tokens = {name: observations[name].combine_chunks() for name in TOKEN_COLUMNS if _any(observations[name])}
     counts = {name: column.fill_null(0).to_numpy().astype(np.int64) for name, column in tokens.items()}
@@ -173,3 +174,8 @@ def _impossible(counts: dict[str, npt.NDArray[np.int64]], rows: int) -> Mask:
         | (of["cache_write_1h_tokens"] > of["cache_write_tokens"])
         | (cached_audio > np.minimum(of["cache_read_tokens"], of["input_audio_tokens"]))
     )
+
+
+@cache
+def _nothing() -> pa.Table:
+    return USAGE.empty_table()
