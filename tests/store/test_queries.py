@@ -30,7 +30,7 @@ SELECT
     call_id, context, account_id, model_id, input_tokens, output_tokens, billed_cost,
     toUnixTimestamp64Nano(started_at)
 FROM usage FINAL
-WHERE role = 'inference' AND tenant = {tenant:String}
+WHERE role = 'inference' AND unpriced_reason != 'call_failed' AND tenant = {tenant:String}
 ORDER BY started_at DESC, call_id
 LIMIT {limit:UInt32}"""
 GOLDEN_SUMMARY: Final = """\
@@ -39,8 +39,9 @@ SELECT
     if(by = 'context', context, model_id) AS key,
     count(), sum(billed_cost), sum(input_tokens), sum(output_tokens)
 FROM usage FINAL
-WHERE role = 'inference' AND tenant = {tenant:String} AND account_id = {account_id:String} \
-AND context = {context:String} AND (model_id = {model_id:String} OR request_model = {model_id:String} \
+WHERE role = 'inference' AND unpriced_reason != 'call_failed' AND tenant = {tenant:String} \
+AND account_id = {account_id:String} AND context = {context:String} \
+AND (model_id = {model_id:String} OR request_model = {model_id:String} \
 OR response_model = {model_id:String})
 GROUP BY GROUPING SETS ((), (context), (model_id))
 ORDER BY by, key"""
@@ -115,8 +116,9 @@ async def test_a_tenant_sees_its_own_calls_only(store: Store) -> None:
 
 
 @pytest.mark.anyio
-async def test_only_inferences_are_billed(store: Store) -> None:
-    store.insert(usage({"role": "rollup"}, {"role": "duplicate"}, {"role": "inference"}))
+async def test_only_inferences_that_did_not_fail_are_billed(store: Store) -> None:
+    failed = {"billed_cost": None, "list_cost": None, "unpriced_reason": "call_failed"}
+    store.insert(usage({"role": "rollup"}, {"role": "duplicate"}, {"role": "inference"}, failed))
     assert len(await store.query(list_usage(EVERYTHING, 10))) == 1
     assert (await store.query(summarize(EVERYTHING)))[0].calls == 1
 

@@ -108,6 +108,8 @@ WHERE tenant = {tenant:String} AND call_id = unhex({call_id:String})
 ORDER BY started_at
 LIMIT 1"""
 
+_BILLABLE: Final = ("role = 'inference'", "unpriced_reason != 'call_failed'")
+"""What a row must be to be a call that used something: no roll-up, and not refused by its provider."""
 _CONDITIONS: Final = {
     "tenant": "tenant = {tenant:String}",
     "account_id": "account_id = {account_id:String}",
@@ -139,5 +141,5 @@ def find_record(tenant: str, call_id: bytes, from_ns: int, to_ns: int) -> Statem
 def _billable(sql: str, usage: UsageFilter) -> tuple[str, Mapping[str, object]]:
     """`sql` over the billable calls that `usage` means, and the parameters that go with it."""
     given = {name: getattr(usage, name) for name in _CONDITIONS if getattr(usage, name) is not None}
-    conditions = ("role = 'inference'", *(_CONDITIONS[name] for name in given))
+    conditions = (*_BILLABLE, *(_CONDITIONS[name] for name in given))
     return Template(sql).substitute(conditions=" AND ".join(conditions)), given
