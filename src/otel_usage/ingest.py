@@ -6,6 +6,7 @@ queue is the buffer, and a request that we cannot take is refused while it is st
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -153,7 +154,10 @@ class Ingest:
             await self._linger(company)
             group = self._queue.take(self._settings.commit_bytes)
             company = len(group)
-            answers = await loop.run_in_executor(self._thread, self._commit, group)
+            try:
+                answers = await loop.run_in_executor(self._thread, self._commit, group)
+            except Exception as error:  # noqa: BLE001  whatever it is, the next group must be written
+                answers = [error] * len(group)
             for request, answer in zip(group, answers, strict=True):
                 _answer(request, answer)
 
@@ -175,22 +179,23 @@ class Ingest:
         except Retryable as error:
             return [error] * len(group)
         except Permanent as error:
-            sound = [request for request in group if isinstance(request, _Record) or decodable(request.body)]
-            if len(sound) in (0, len(group)):
+            sound = [isinstance(request, _Record) or decodable(request.body) for request in group]
+            if all(sound) or not any(sound):
                 return [error] * len(group)
-            answers = iter(self._commit(sound))
-            return [next(answers) if request in sound else error for request in group]
+            answers = iter(self._commit(list(itertools.compress(group, sound))))
+            return [next(answers) if fine else error for fine in sound]
         except Exception as error:  # noqa: BLE001  a fault of ours must not take others down with it
-            if len(group) == 1:
-                return [error]
-            return [answer for request in group for answer in self._commit([request])]
+            return self._commit_halves(group) if len(group) > 1 else [error]
+
+    def _commit_halves(self, group: Sequence[_Request]) -> list[_Answer]:
+        half = len(group) // 2
+        return self._commit(group[:half]) + self._commit(group[half:])
 
     def _commit_together(self, group: Sequence[_Request]) -> list[_Answer]:
         exports = [request for request in group if isinstance(request, _Export)]
         spans = decode([request.body for request in exports])
         if spans.rows.num_rows > self._settings.commit_rows and len(group) > 1:
-            half = len(group) // 2
-            return self._commit(group[:half]) + self._commit(group[half:])
+            return self._commit_halves(group)
         extraction = self._extract(spans, [request.tenant for request in exports])
         records = [request.observation for request in group if isinstance(request, _Record)]
         table = extraction.observations

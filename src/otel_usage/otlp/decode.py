@@ -67,7 +67,9 @@ def decodable(body: bytes) -> bool:
 def _record_batch(bodies: Sequence[bytes]) -> pa.RecordBatch:
     try:
         return _handler().list_to_record_batch(list(bodies))
-    except Exception as error:  # ptars raises bare exceptions of several types for malformed input
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # ptars raises several types, and a panic of Rust is no Exception
         raise Permanent(f"not an ExportTraceServiceRequest: {error}") from error
 
 

@@ -31,16 +31,16 @@ def decode_texts(encoded: pa.BinaryArray) -> tuple[pa.StringArray, Mask]:
 
     No value is the empty text.
     """
-    text = pc.binary_slice(encoded, 2, _END)
-    if _all_short(encoded):
-        try:
-            return text.cast(pa.string()), np.zeros(len(encoded), np.bool_)
-        except pa.ArrowInvalid:  # not UTF-8 somewhere
-            header = np.zeros(len(encoded), np.int64)
-    else:
+    text = pc.binary_slice(encoded, _SHORT, _END)
+    odd = np.zeros(len(encoded), np.bool_)
+    if not _all_short(encoded):
         header = _header_sizes(encoded)
-    text = pc.if_else(pa.array(header == _LONG), pc.binary_slice(encoded, _LONG, _END), text)
-    return _decode_oddities(encoded, text, header == 0)
+        text = pc.if_else(pa.array(header == _LONG), pc.binary_slice(encoded, _LONG, _END), text)
+        odd = header == 0
+    try:
+        return _decode_oddities(encoded, text, odd)
+    except pa.ArrowInvalid:  # not UTF-8 somewhere
+        return _decode_oddities(encoded, text, ~np.zeros(len(encoded), np.bool_))
 
 
 def decode_integers(values: pa.BinaryArray, positions: Rows) -> tuple[npt.NDArray[np.int64], Mask]:

@@ -85,9 +85,13 @@ class PriceBook:
         )
         if context and not _applies(found, at, context):
             return replace(about, reason="no_price_for_service_tier")
-        if not any(value is not None for value in applied.__dict__.values()):
+        tiers, covered = rate.weigh(applied), rate.covered(applied)
+        by_token_or_call = (
+            any(covered) or tiers[0].per_call
+        )  # not only by the hour, the page or the character
+        if not by_token_or_call or any(weights.dearest > rate.DEAREST for weights in tiers):
             return replace(about, reason="no_price")
-        return replace(about, tiers=rate.weigh(applied), covered=rate.covered(applied))
+        return replace(about, tiers=tiers, covered=covered)
 
     def _find_uncached(self, provider: str, response_model: str, request_model: str) -> Match | None:
         return match.find(self._providers, provider, response_model, request_model)

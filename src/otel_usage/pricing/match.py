@@ -88,5 +88,5 @@ def _inferred(providers: Sequence[Provider], name: str, *, exact: bool) -> tuple
     for provider in providers:
         if provider.model_match is not None and provider.model_match.is_match(name.lower()):
             model = provider.find_model(name, all_providers=list(providers))
-            return (provider, model) if model and (not exact or model.id == name.lower()) else None
+            return (provider, model) if model and (not exact or model.id.lower() == name.lower()) else None
     return None

@@ -26,6 +26,10 @@ UNITS: Final[Mapping[str, str]] = {
 }
 """Our counts, and their names in genai-prices."""
 
+DEAREST: Final = Decimal(9)
+"""Dollars per token, or per call, above which a price is a fault of the data: ten thousand times the dearest
+model. It also keeps a weight within 64 bits, in units of QUANTUM."""
+
 _PER_CALL: Final = "requests"
 
 QUANTUM: Final = Decimal("1e-18")
@@ -43,6 +47,11 @@ class Weights:
     start: int
     per_token: tuple[Decimal, ...]
     per_call: Decimal
+
+    @property
+    def dearest(self) -> Decimal:
+        """The largest of them, whatever its sign."""
+        return max(abs(weight) for weight in (*self.per_token, self.per_call))
 
 
 def weigh(price: ModelPrice) -> tuple[Weights, ...]:
