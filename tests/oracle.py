@@ -58,6 +58,7 @@ _EXCLUSIVE_SCOPES: Final = {
     "opentelemetry.instrumentation.genai.bedrock",
 }
 _UNIQUE_RESPONSE_ID: Final = 20
+_NOTHING: Final = (AnyValue(), AnyValue(string_value=""))
 
 
 @dataclass(slots=True)
@@ -136,10 +137,7 @@ def _sums(text: bytes, place: str) -> list[int]:
 
 def _attributes(entries: Iterable[KeyValue]) -> Attributes:
     """Of a name that is there twice, the last counts. What has no value, or empty text, is not there."""
-    found = {entry.key: entry.value for entry in entries}
-    return {
-        key: value for key, value in found.items() if value not in (AnyValue(), AnyValue(string_value=""))
-    }
+    return {entry.key: entry.value for entry in entries if entry.value not in _NOTHING}
 
 
 def _role(found: Attributes) -> str | None:

@@ -40,7 +40,11 @@ def _walk(requests: Sequence[ExportTraceServiceRequest]) -> Flat:
         {
             "request": index,
             "resource": _shown(
-                {pair.key: _scalar(pair.value) for pair in resource_spans.resource.attributes}
+                {
+                    pair.key: value
+                    for pair in resource_spans.resource.attributes
+                    if (value := _scalar(pair.value)) not in (None, "")
+                }
             ),
             "scope": (scope_spans.scope.name, scope_spans.scope.version),
             "trace_id": span.trace_id,

@@ -45,18 +45,18 @@ class Pivot:
         return self.positions.shape[1]
 
     def first(self, aliases: Iterable[str]) -> Positions:
-        """Per row, the position of the first of the aliases that has a value, or -1. Empty text is none."""
+        """Per row, the position of the first of the aliases it has, or -1."""
         columns = [self.positions[self.found[name]] for name in aliases if name in self.found]
         if not columns:
             return np.full(self.rows, -1)
         result = columns[0]
         for later in columns[1:]:
-            result = np.where((result >= 0) & ~is_blank(self.values, result), result, later)
+            result = np.where(result >= 0, result, later)
         return result
 
     def has(self, aliases: Iterable[str]) -> Mask:
-        """Per row, whether any of the aliases has a value."""
-        return ~is_blank(self.values, self.first(aliases))
+        """Per row, whether it has any of the aliases."""
+        return self.first(aliases) >= 0
 
     def take(self, rows: Positions) -> "Pivot":
         """The pivot of some of the rows."""
@@ -98,12 +98,16 @@ class Counts:
 
 
 def pivot(attributes: Attributes, rows: int, wanted: pa.BinaryArray) -> Pivot:
-    """Find the wanted attributes. Of a name that a row has twice, the last counts, as in a map."""
+    """Find the wanted attributes. Of a name that a row has twice, the last counts, as in a map.
+
+    What has no value, or empty text, is not there.
+    """
     match = pc.index_in(attributes.key, value_set=wanted)
     if match.null_count == len(match):
         return Pivot(attributes.value, {}, np.zeros((0, rows), np.int64))
     codes = match.fill_null(len(wanted)).to_numpy()
     hits = np.flatnonzero(codes < len(wanted))
+    hits = hits[~is_blank(attributes.value, hits)]
     codes = codes[hits]
     present = np.flatnonzero(np.bincount(codes, minlength=len(wanted)))
     compact = np.zeros(len(wanted), dtype=np.int64)

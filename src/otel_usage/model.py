@@ -125,7 +125,7 @@ Scalar = str | bool | int | float | bytes | None
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What produced spans: the attributes of an OTLP resource."""
+    """What produced spans: the attributes of an OTLP resource that have a value."""
 
     attributes: Mapping[str, Scalar]
 

@@ -41,7 +41,8 @@ def _each(
 
 
 def _resource(encoded: bytes) -> Resource:
-    return Resource({each.key: unwrap(each.value) for each in ResourceMessage.FromString(encoded).attributes})
+    told = ((each.key, unwrap(each.value)) for each in ResourceMessage.FromString(encoded).attributes)
+    return Resource({key: value for key, value in told if value not in (None, "")})
 
 
 def _scope(encoded: bytes) -> Scope:

@@ -64,11 +64,15 @@ def decode_integers(values: pa.BinaryArray, positions: Rows) -> tuple[npt.NDArra
 
 
 def is_blank(values: pa.BinaryArray, positions: Rows) -> Mask:
-    """Whether the values at the positions are empty text, or none. A position of -1 is blank."""
+    """Whether the values at the positions are empty text, or none."""
     edges, octets = bounds(values), data(values)
-    starts, lengths = edges[positions], edges[np.maximum(positions, 0) + 1] - edges[positions]
-    text = octets[np.minimum(starts, len(octets) - 1)] == _STRING_TAG if len(octets) else lengths == 0
-    return (positions < 0) | (lengths == 0) | (text & (lengths <= _SHORT))
+    blank = edges[positions + 1] - edges[positions] <= _SHORT
+    few = np.flatnonzero(blank)  # also small numbers
+    starts, ends = edges[positions[few]], edges[positions[few] + 1]
+    blank[few] = starts == ends
+    told = few[starts < ends]
+    blank[told] = octets[edges[positions[told]]] == _STRING_TAG
+    return blank
 
 
 def scalar(encoded: bytes) -> Scalar:
