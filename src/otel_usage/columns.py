@@ -59,7 +59,9 @@ class Pivot:
         return self.first(aliases) >= 0
 
     def take(self, rows: Positions) -> "Pivot":
-        """The pivot of some of the rows."""
+        """The pivot of some of the rows, in their order."""
+        if len(rows) == self.rows:
+            return self
         return Pivot(self.values, self.found, self.positions[:, rows])
 
 
