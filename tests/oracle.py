@@ -207,7 +207,7 @@ def _identity(span: Span, tenant: str, role: str, response_id: str) -> bytes:
 def _version(span_id: bytes, role: str, usage: Row) -> int:
     rank = 8 if role == "inference" else 1
     detail = sum(usage[name] is not None for name in TOKEN_COLUMNS)
-    return rank << 48 | detail << 40 | int.from_bytes(span_id, "big") >> 24
+    return rank << 48 | detail << 40 | int.from_bytes(span_id, "big") * 0x9E3779B97F4A7C15 % 2**64 >> 24
 
 
 def _error(span: Span, found: Attributes) -> str:

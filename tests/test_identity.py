@@ -129,14 +129,21 @@ def test_rank_beats_detail_beats_the_span_id() -> None:
 
 
 def test_a_version_has_its_bits_where_the_table_has_them() -> None:
-    assert _versions([(8, 11, bytes.fromhex("0102030405060708"))]) == [0x0008_0B01_0203_0405]
+    assert _versions([(8, 11, bytes.fromhex("0102030405060708"))]) == [0x80BD9AD7FC655]
 
 
 def test_the_highest_version_leaves_the_bits_of_revisions_free() -> None:
-    assert _versions([(15, 255, b"\xff" * 8)]) == [2**52 - 1]
+    # The span id whose 40 bits are all set.
+    assert _versions([(15, 255, bytes.fromhex("0e217c1e66c88cc3"))]) == [2**52 - 1]
+
+
+def test_span_ids_that_differ_in_one_bit_differ_in_the_version() -> None:
+    spans = [(1 << bit).to_bytes(8, "big") for bit in range(64)]
+    assert len(set(_versions([(8, 3, span) for span in spans]))) == 64
 
 
 def test_versions_of_a_slice_are_those_of_its_rows() -> None:
     spans = pa.array([bytes([number] * 8) for number in range(4)], pa.binary(8))
-    zero = np.zeros(2, np.uint64)
-    assert versions(zero, zero, spans.slice(2)).tolist() == [0x02_0202_0202, 0x03_0303_0303]
+    zero = np.zeros(4, np.uint64)
+    whole = versions(zero, zero, spans).tolist()
+    assert versions(zero[:2], zero[:2], spans.slice(2)).tolist() == whole[2:]

@@ -18,6 +18,8 @@ UNIQUE_RESPONSE_ID: Final = 20
 """Characters from which a provider's response id is taken as unique. Some servers answer short ids that
 repeat (Ollama: `chatcmpl-` and three digits); one charge for all of those would lose calls."""
 
+_MIX: Final = np.uint64(0x9E37_79B9_7F4A_7C15)  # spreads ids that differ in few bits over the upper ones
+
 
 def call_ids(tenants: pa.Array, kind: str, keys: pa.Array) -> pa.Array:
     """Identities, `binary(16)`, of calls of one kind: `response`, `span` or `record`.
@@ -40,11 +42,12 @@ def versions(
 ) -> npt.NDArray[np.uint64]:
     """Which observation of a call wins: the higher `rank` (0 to 15), then `detail` (0 to 255), then any.
 
-    The bits, from the top: revision 12 (0 as observed, raised by corrections), rank 4, detail 8, span id 40.
+    The bits, from the top: revision 12 (0 as observed, raised by corrections), rank 4, detail 8, and 40 that
+    depend on all of the span id.
     Nothing in it depends on when or in which order observations arrive.
     """
     spans = np.frombuffer(span_ids.buffers()[1], dtype=">u8", count=len(span_ids), offset=8 * span_ids.offset)
-    tie = spans.astype(np.uint64) >> np.uint64(24)
+    tie = (spans.astype(np.uint64) * _MIX) >> np.uint64(24)
     return (rank << np.uint64(48)) | (detail << np.uint64(40)) | tie
 
 

@@ -25,6 +25,7 @@ from otel_usage.model import Outcome, Permanent, Retryable, Spans
 from otel_usage.names import Names
 from otel_usage.otlp.decode import decodable, decode
 from otel_usage.pricing import PriceBook, price
+from otel_usage.recent import RecentCalls
 from otel_usage.resolve import Resolution, resolve
 from otel_usage.store import Store
 
@@ -96,6 +97,7 @@ class Ingest:
         self._settings = settings
         self._store = store
         self._book = book
+        self._recent = RecentCalls()
         self._queue = _Queue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._writer: asyncio.Task[None] | None = None
@@ -202,9 +204,12 @@ class Ingest:
         if records:
             table = pa.concat_tables([table, *records]).unify_dictionaries().combine_chunks()
         resolution = resolve(table)
-        usage = price(resolution.observations, self._book)
+        adoption = self._recent.adopt(resolution.observations)
+        usage = price(adoption.observations, self._book)
         if usage.num_rows:
-            self._store.insert(usage)
+            moved = adoption.tombstones
+            self._store.insert(pa.concat_tables([usage, moved]) if moved.num_rows else usage)
+            self._recent.remember(adoption)
         outcomes = iter(_outcomes(extraction, resolution, len(exports)))
         return [
             next(outcomes) if isinstance(request, _Export) else _row(usage, request.observation)

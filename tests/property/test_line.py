@@ -182,19 +182,14 @@ def _seen(span_number: int, started_ns: int, account: str) -> bytes:
 
 _NOON: Final = _NOW // (86_400 * 10**9) * 86_400 * 10**9 - 43_200 * 10**9
 
-_TWO_KEYS: Final = pytest.mark.xfail(
-    strict=True,
-    reason="a later observation does not adopt the key of its call yet (docs/architecture.md, section 3)",
-)
-
 
 @pytest.mark.parametrize(
     ("started_ns", "account"),
     [
         pytest.param(_NOON, "acct-1", id="the same"),
         pytest.param(_NOON + 10**6, "acct-1", id="a millisecond later"),
-        pytest.param(_NOON - 10**6, "acct-1", id="across the hour", marks=_TWO_KEYS),
-        pytest.param(_NOON, "acct-2", id="another payer", marks=_TWO_KEYS),
+        pytest.param(_NOON - 10**6, "acct-1", id="across the hour"),
+        pytest.param(_NOON, "acct-2", id="another payer"),
     ],
 )
 def test_a_call_seen_twice_in_two_requests_is_charged_once(send: Send, started_ns: int, account: str) -> None:
