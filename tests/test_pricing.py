@@ -17,6 +17,7 @@ from otel_usage.model import MAX_TOKENS, OBSERVATIONS, TOKEN_COLUMNS, USAGE
 from otel_usage.names import Names
 from otel_usage.pricing import PriceBook, price
 from otel_usage.pricing.price import _money
+from otel_usage.pricing.rate import DEAREST, UNITS
 from tests import strategies
 
 _STARTED: Final = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -503,6 +504,13 @@ def test_money_is_the_sum_of_products_that_python_gives(rows: list[list[tuple[in
     expected = [sum(quantity * weight for quantity, weight in row) for row in rows]
     found = [int(value.scaleb(18)) for value in _money(quantities, weights).to_pylist()]
     assert found == expected
+
+
+def test_the_largest_counts_of_every_kind_at_the_dearest_price_do_not_overflow() -> None:
+    kinds, dearest = len(UNITS) + 1, int(DEAREST.scaleb(18))
+    quantities, weights = np.full((kinds, 1), 3 * MAX_TOKENS), np.full((kinds, 1), dearest)
+    (money,) = _money(quantities, weights).to_pylist()
+    assert int(money.scaleb(18)) == kinds * 3 * MAX_TOKENS * dearest
 
 
 @strategies.examples(100)

@@ -5,6 +5,7 @@ import json
 import random
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,13 +61,15 @@ def test_a_kill_loses_nothing_that_was_acknowledged_and_nothing_sent_again_count
             # What the last kill cut off is sent again, and what it did not; then new calls.
             _send_again(at.grpc, sent)
             _check_bill(at.api, sent)
-            pouring = [pool.submit(_pour, at.grpc) for _ in range(SENDERS)]
-            time.sleep(random.uniform(0.2, 0.6))
+            acknowledged = threading.Semaphore(0)
+            pouring = [pool.submit(_pour, at.grpc, acknowledged) for _ in range(SENDERS)]
+            for _ in range(2 * SENDERS):
+                assert acknowledged.acquire(timeout=30)
+            time.sleep(random.uniform(0.0, 0.3))  # anywhere in a commit
             assert process.stop(signal.SIGKILL) == -signal.SIGKILL
             poured = [request for sender in pouring for request in sender.result()]
         # It was killed under load: all of them were waiting for an answer, and had had some.
         assert [request.acknowledged for request in poured].count(False) == SENDERS
-        assert len(poured) > 2 * SENDERS
         sent += poured
         stored = frozenset(_stored(tmp_path))
         for request in sent:
@@ -82,7 +85,7 @@ def test_a_kill_loses_nothing_that_was_acknowledged_and_nothing_sent_again_count
     assert sum(bill.values()) == len(calls) * COST
 
 
-def _pour(target: str) -> list[Sent]:
+def _pour(target: str, acknowledged: threading.Semaphore) -> list[Sent]:
     """Send calls, each request other ones, until an answer does not come."""
     sent: list[Sent] = []
     with grpc.insecure_channel(target) as channel:
@@ -94,6 +97,7 @@ def _pour(target: str) -> list[Sent]:
             except grpc.RpcError:
                 return [*sent, Sent(body, acknowledged=False)]
             sent.append(Sent(body, acknowledged=True))
+            acknowledged.release()
     raise AssertionError
 
 

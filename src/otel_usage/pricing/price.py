@@ -110,7 +110,8 @@ def _money(quantities: npt.NDArray[np.int64], weights: npt.NDArray[np.int64]) ->
     """The sums of quantities times weights, in 128 bits.
 
     A quantity is of 32 bits, a weight of 64; so a product is of 96, and is summed as its upper part and its
-    lower 32 bits.
+    lower 32 bits. The upper parts of a row, of each of UNITS and the call, have room in 64 bits as long as no
+    weight is over DEAREST.
     """
     low = quantities.astype(np.uint64) * (weights.astype(np.uint64) & _LOW)
     lower = (low & _LOW).sum(axis=0)

@@ -26,9 +26,9 @@ UNITS: Final[Mapping[str, str]] = {
 }
 """Our counts, and their names in genai-prices."""
 
-DEAREST: Final = Decimal(9)
-"""Dollars per token, or per call, above which a price is a fault of the data: ten thousand times the dearest
-model. It also keeps a weight within 64 bits, in units of QUANTUM."""
+DEAREST: Final = Decimal(1)
+"""Dollars per token, or per call, above which a price is a fault of the data: a thousand times the dearest
+model. It also keeps the sums of `price` within their words, for any counts that are taken."""
 
 _PER_CALL: Final = "requests"
 
