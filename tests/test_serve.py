@@ -151,7 +151,9 @@ def test_a_signal_while_spans_pour_in_loses_nothing_that_was_acknowledged(tmp_pa
         assert process.stop() == 0, process.output()
         acknowledged, last_words = zip(*(sender.result() for sender in pouring), strict=True)
     assert sum(acknowledged) > 0
-    assert set(last_words) == {grpc.StatusCode.UNAVAILABLE}
+    # Not acknowledged, so to be sent again: OTLP lists both codes as retryable. CANCELLED is no word of
+    # ours; gRPC may say it to a call that comes in while the server closes.
+    assert set(last_words) <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
     assert [event["event"] for event in process.events()][-1] == "stopped"
     with Process(tmp_path) as process:
         api = process.addresses().api
