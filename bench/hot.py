@@ -15,18 +15,20 @@ import pyarrow as pa
 from bench import bodies, machine
 from bench.report import Budget, table
 from bench.walk import walk
+from otel_usage import batch
+from otel_usage.batch import Clock, Export
 from otel_usage.extract import observations
-from otel_usage.model import USAGE, Spans
+from otel_usage.model import USAGE, Signal, Spans
 from otel_usage.otlp.decode import decode
 from otel_usage.pricing import PriceBook, price
-from otel_usage.recent import RecentCalls
-from otel_usage.resolve import resolve
+from otel_usage.recent import Recent
 
 DECODE_AND_EXTRACT: Final = 0.30
 HOT_PATH: Final = 0.45
 NOT_LLM: Final = 0.20
 
 _SPANS_PER_REQUEST: Final = 1_000
+_REMEMBERED: Final = 50  # requests in the memory
 _TENANT: Final = "default"
 _CLOCK_SKEW_NS: Final = 86_400 * 10**9
 
@@ -73,13 +75,21 @@ def measure(requests: Sequence[bytes], book: PriceBook, rounds: int) -> Stages:
     """The stages on these requests, as one commit."""
     tenants = [_TENANT] * len(requests)
     now_ns = time.time_ns()
-    recent = RecentCalls()  # that knows none of the calls, as is usual
+    exports = [Export(request, _TENANT, Signal.TRACES) for request in requests]
+    recent = Recent()
+    recent.remember(_others(), known=False)
 
     def extract(spans: Spans) -> pa.Table:
         return observations(spans, tenants, now_ns=now_ns, max_clock_skew_ns=_CLOCK_SKEW_NS).observations
 
     def hot_path() -> pa.Table:
-        return price(recent.adopt(resolve(extract(decode(requests))).observations).observations, book)
+        """As `Writer` does it, of calls that no other span tells of, as is usual under load."""
+        came = batch.read(exports, Clock(now_ns, _CLOCK_SKEW_NS), _SPANS_PER_REQUEST * len(exports))
+        recent.lineage.note(came.paths.spans, came.paths.parents)
+        involved = recent.involved(came.observations, came.paths.traces)
+        assert not involved.rows.any()
+        assert not involved.known.num_rows
+        return price(came.observations, book)
 
     spans = decode(requests)
     found = extract(spans)
@@ -101,6 +111,15 @@ def measure(requests: Sequence[bytes], book: PriceBook, rounds: int) -> Stages:
                 best[name] = min(best[name], _cpu_seconds(stage))
     scale = 1e6 / spans.rows.num_rows
     return Stages(**{name: seconds * scale for name, seconds in best.items()})
+
+
+def _others() -> pa.Table:
+    """Calls that the memory holds."""
+    template = bodies.body(_SPANS_PER_REQUEST, llm_share=1.0)
+    requests = [bodies.stamp(template, 1_000 + number) for number in range(_REMEMBERED)]
+    clock = Clock(time.time_ns(), _CLOCK_SKEW_NS)
+    exports = [Export(request, _TENANT, Signal.TRACES) for request in requests]
+    return batch.read(exports, clock, _SPANS_PER_REQUEST * _REMEMBERED).observations
 
 
 def _requests(count: int, *, llm_share: float) -> list[bytes]:

@@ -90,3 +90,61 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
     min_bytes_for_wide_part = 134217728, merge_selector_base = 10;
 
 INSERT INTO schema_migrations (number, name, checksum) VALUES (1, 'usage', 'b9a2d3258020969981ae8e0b5c6f1451b9d60b8f0f613c5612ccf4edba43083d');
+
+-- What it takes to see that two rows are one call, and to whom a call in a trace belongs.
+ALTER TABLE usage
+    ADD COLUMN IF NOT EXISTS parent_span_id FixedString(8) COMMENT 'All zero: none' CODEC(NONE) AFTER span_id,
+    ADD COLUMN IF NOT EXISTS region LowCardinality(String) COMMENT 'Where the provider served the call' AFTER service_tier,
+    ADD COLUMN IF NOT EXISTS other_usage String COMMENT 'JSON: usage attributes that are not read, and their values' AFTER convention_source,
+    ADD COLUMN IF NOT EXISTS writer LowCardinality(String) COMMENT 'Which process resolved the row when it came' AFTER other_usage,
+    ADD COLUMN IF NOT EXISTS inserted_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this version was written' CODEC(Delta, ZSTD(1)),
+    -- What came lately is asked for every few seconds: parts of days past are not opened for it.
+    ADD INDEX IF NOT EXISTS by_inserted_at inserted_at TYPE minmax GRANULARITY 1,
+    MODIFY COLUMN attribution COMMENT 'Where the payer was found: span, ancestor, trace, resource, record, or unattributed';
+
+-- Who pays for what, as spans of a trace say, LLM calls or not: each distinct claim of a trace once, for calls
+-- of the trace that come later, or by way of another process.
+CREATE TABLE IF NOT EXISTS claims
+(
+    tenant LowCardinality(String),
+    trace_id FixedString(16) CODEC(NONE),
+    account_id LowCardinality(String),
+    context LowCardinality(String),
+    transaction_id String,
+    writer LowCardinality(String),
+    inserted_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplacingMergeTree(inserted_at)
+PARTITION BY toYYYYMMDD(inserted_at)
+ORDER BY (tenant, trace_id, account_id, context, transaction_id, writer)
+-- A trace whose spans are days apart is none that we wait for.
+TTL toDateTime(inserted_at) + INTERVAL 7 DAY
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, default_compression_codec = 'ZSTD(1)', ttl_only_drop_parts = 1;
+
+INSERT INTO schema_migrations (number, name, checksum) VALUES (2, 'resolution', '00b180acb0b87e091330a5aeb234025923f4e49e154211b7812769515939b976');
+
+-- Data points of metrics that count tokens. They check what was billed, and are never billed themselves.
+--
+-- Engine: an export that is repeated lands on the rows it wrote before. Read it with FINAL.
+-- Key: the counter and the moment. Of two values of one counter at one moment the higher stays.
+CREATE TABLE IF NOT EXISTS token_points
+(
+    tenant LowCardinality(String),
+    service_name LowCardinality(String),
+    scope_name LowCardinality(String) COMMENT 'The emitter: instrumentation scope',
+    metric LowCardinality(String),
+    model LowCardinality(String) COMMENT 'As the metric names it; empty: it names none',
+    token_type LowCardinality(String) COMMENT 'input, uncached_input, cache_read, cache_write, output, visible_output, reasoning',
+    temporality LowCardinality(String) COMMENT 'delta: each point counts anew; cumulative: each includes those before it',
+    series UInt64 COMMENT 'One counter: resource, scope, metric and attributes',
+    start_at DateTime64(9, 'UTC') COMMENT '1970: unknown' CODEC(Delta, ZSTD(1)),
+    at DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
+    value UInt64 COMMENT 'Tokens' CODEC(Delta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(value)
+PARTITION BY toYYYYMMDD(at)
+ORDER BY (tenant, service_name, scope_name, metric, model, token_type, series, start_at, at)
+TTL toDateTime(at) + INTERVAL 32 DAY
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, default_compression_codec = 'ZSTD(1)', ttl_only_drop_parts = 1;
+
+INSERT INTO schema_migrations (number, name, checksum) VALUES (3, 'token_points', '41052120f22173e0fd77adb416f81b496b0952846aaaa2030b7dcea307cc2614');

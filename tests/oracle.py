@@ -1,16 +1,20 @@
 """The oracle: decode and extract written a second time, span by span, from the rules in words.
 
 It parses with the generated classes (upb) and walks spans and attributes in plain Python. It shares the
-vocabulary with the product (`model`), and nothing else: neither the names of the dialects nor any code.
-Slow and plain on purpose; where it and the columns differ, one of them has misread a rule.
+vocabulary with the product (`model`), and nothing else: its names of the dialects are its own
+(`oracle_tables`). Slow and plain on purpose; where it and the columns differ, one of them has misread a rule.
 
-Rules: the docstrings of `otel_usage.extract`, `payer`, `usage`, `identity` and `model`;
-names: OpenTelemetry's GenAI semantic conventions in their ages.
+Rules: the docstrings of `otel_usage.extract`, `observe`, `payer`, `served`, `usage`, `leftovers`, `identity`
+and `model`. It reads no documents inside attributes: it is given requests without them (`without_documents`).
 """
 
 import hashlib
+import json
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -19,46 +23,23 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from otel_usage.attributes import MAX_ID
 from otel_usage.model import EARLIEST_NS, MAX_NAME, MAX_TOKENS, TOKEN_COLUMNS
+from tests import oracle_tables as tables
 
 Row = dict[str, Any]
 Attributes = Mapping[str, AnyValue]
 
-_INFERENCE: Final = {"chat", "generate_content", "text_completion", "embeddings"}
-_OPERATION: Final = ["gen_ai.operation.name"]
-_PROVIDER: Final = ["gen_ai.provider.name", "gen_ai.system"]
-_INPUT: Final = ["gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"]
-_OUTPUT: Final = ["gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"]
-_COUNTS: Final = {
-    "input_tokens": _INPUT,
-    "output_tokens": _OUTPUT,
-    "cache_read_tokens": ["gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens"],
-    "cache_write_tokens": [
-        "gen_ai.usage.cache_write.input_tokens",
-        "gen_ai.usage.cache_creation.input_tokens",
-        "gen_ai.usage.cache_creation_input_tokens",
-        "gen_ai.usage.cache_write_input_tokens",
-    ],
-    "cache_write_1h_tokens": ["anthropic.usage.cache_creation.ephemeral_1h_input_tokens"],
-    "reasoning_tokens": ["gen_ai.usage.reasoning.output_tokens"],
-    "input_audio_tokens": ["gen_ai.usage.audio.input_tokens"],
-    "cache_read_audio_tokens": ["gen_ai.usage.audio.cache_read.input_tokens"],
-    "output_audio_tokens": ["gen_ai.usage.audio.output_tokens"],
-    "input_image_tokens": ["gen_ai.usage.image.input_tokens"],
-    "output_image_tokens": ["gen_ai.usage.image.output_tokens"],
-}
-_SERVICE_TIER: Final = [
-    "openai.response.service_tier",
-    "gen_ai.openai.response.service_tier",
-    "anthropic.response.service_tier",
-]
 _CONTEXTS: Final = {"", "customer", "system"}
 _USAGE_TYPES: Final = {"", "text", "embedding", "audio_stt", "audio_tts"}
-_EXCLUSIVE_SCOPES: Final = {
-    "opentelemetry.instrumentation.botocore.bedrock-runtime",
-    "opentelemetry.instrumentation.genai.bedrock",
-}
+_BILLING: Final = ("account.id", "transaction.id", "context", "usage_type")
 _UNIQUE_RESPONSE_ID: Final = 20
+_STATUSES: Final = ["missing", "estimated", "reported"]
+_KEPT_ASIDE: Final = 64
 _NOTHING: Final = (AnyValue(), AnyValue(string_value=""))
+_KNOWN: Final = {
+    *(name for aliases in tables.COUNTS.values() for name in aliases),
+    *tables.MARKS,
+    *tables.DOCUMENTS,
+}
 
 
 @dataclass(slots=True)
@@ -70,6 +51,16 @@ class Verdict:
     rejected: list[tuple[str, str]] = field(default_factory=list)
     """Span id in hex, and the field at fault (the first of possibly several)."""
     rows: list[Row] = field(default_factory=list)
+    claims: list[Row] = field(default_factory=list)
+    emitters: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """By name: received, ignored, rejected."""
+
+    def count(self, emitter: str, *, ignored: int = 0, rejected: int = 0) -> None:
+        """One more span of an emitter."""
+        before = self.emitters.get(emitter, (0, 0, 0))
+        self.emitters[emitter] = (before[0] + 1, before[1] + ignored, before[2] + rejected)
+        self.received += 1
+        self.ignored += ignored
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +71,7 @@ class _Candidate:
     found: Attributes
     resource: Attributes
     scope: tuple[str, str]
+    operation: str
     role: str
 
 
@@ -94,6 +86,18 @@ def parse(body: bytes) -> ExportTraceServiceRequest:
     return ExportTraceServiceRequest.FromString(body)
 
 
+def without_documents(body: bytes) -> bytes:
+    """The request without the attributes that hold documents."""
+    request = parse(body)
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            for span in scope_spans.spans:
+                kept = [each for each in span.attributes if each.key not in tables.DOCUMENTS]
+                del span.attributes[:]
+                span.attributes.extend(kept)
+    return request.SerializeToString()
+
+
 def verdict(
     request: ExportTraceServiceRequest, *, index: int, tenant: str, now_ns: int, max_clock_skew_ns: int
 ) -> Verdict:
@@ -104,19 +108,21 @@ def verdict(
         for scope_spans in resource_spans.scope_spans:
             scope = (scope_spans.scope.name, scope_spans.scope.version)
             for span in scope_spans.spans:
-                result.received += 1
-                found = _attributes(span.attributes)
-                role = _role(found)
+                found = _valid_for(scope[0], _attributes(span.attributes))
+                operation, role = _what(span, found)
                 if role is None:
-                    result.ignored += 1
+                    result.claims += _claims(span, found, tenant)
+                    result.count(_name(scope[0]), ignored=1)
                     continue
-                candidate = _Candidate(span, found, resource, scope, role)
+                candidate = _Candidate(span, found, resource, scope, operation, role)
                 try:
                     row = _row(candidate, tenant, now_ns + max_clock_skew_ns)
                 except _Rejected as rejection:
                     result.rejected.append((span.span_id.hex(), rejection.field))
+                    result.count(_name(scope[0]), rejected=1)
                 else:
                     result.rows.append({"request": index, **row})
+                    result.count(_name(scope[0]))
     return result
 
 
@@ -137,19 +143,45 @@ def _sums(text: bytes, place: str) -> list[int]:
 
 def _attributes(entries: Iterable[KeyValue]) -> Attributes:
     """Of a name that is there twice, the last counts. What has no value, or empty text, is not there."""
-    return {entry.key: entry.value for entry in entries if entry.value not in _NOTHING}
+    found: dict[str, AnyValue] = {}
+    for entry in entries:
+        if entry.value not in _NOTHING:
+            found.pop(entry.key, None)  # so that it stands where the last one does
+            found[entry.key] = entry.value
+    return found
 
 
-def _role(found: Attributes) -> str | None:
-    """`inference`, `rollup`, or None: not ours."""
-    operation = _text(found, _OPERATION)
-    used = any(name in found for name in [*_INPUT, *_OUTPUT])
-    provided = any(name in found for name in _PROVIDER)
-    if not operation:
-        return "inference" if provided and used else None
-    if operation in _INFERENCE:
-        return "inference"
-    return "rollup" if used else None
+def _valid_for(scope_name: str, found: Attributes) -> Attributes:
+    if fnmatchcase(scope_name, "com.anthropic.claude_code.*"):
+        return found
+    return {name: value for name, value in found.items() if name not in tables.CLAUDE_CODE_NAMES}
+
+
+def _what(span: Span, found: Attributes) -> tuple[str, str | None]:
+    """The operation, and the role: `inference`, `rollup`, or None, not ours."""
+    used = any(
+        name in found for aliases in ("input_tokens", "output_tokens") for name in tables.COUNTS[aliases]
+    )
+    operation = _operation(span, found, used=used)
+    if operation in tables.CALLS or (used and operation in tables.CALLS_IF_USED):
+        return operation, "inference"
+    return operation, "rollup" if used else None
+
+
+def _operation(span: Span, found: Attributes, *, used: bool) -> str:
+    said = [name for name in tables.KINDS if name in found]
+    for name in said:
+        known = tables.KINDS[name].get(_text(found, [name]).lower())
+        if known is not None:
+            return known
+    if said:
+        return _name(_text(found, said))
+    provided = _has(found, tables.PROVIDER)
+    by_name = tables.SPAN_NAMES.get(span.name.lower())
+    if by_name is not None and (used or provided):
+        return by_name
+    named = provided or _has(found, [*tables.REQUEST_MODEL, *tables.RESPONSE_MODEL])
+    return "chat" if used and named else ""
 
 
 def _row(candidate: _Candidate, tenant: str, latest_ns: int) -> Row:
@@ -158,37 +190,39 @@ def _row(candidate: _Candidate, tenant: str, latest_ns: int) -> Row:
         raise _Rejected("trace_id")
     if len(span.span_id) != 8 or not any(span.span_id):
         raise _Rejected("span_id")
-    operation = _name(_text(found, _OPERATION))
-    response_id = _text(found, ["gen_ai.response.id"])
+    response_id = _text(found, tables.RESPONSE_ID)
     started_at, duration_ns = _times(span, latest_ns)
-    embedding = operation == "embeddings"
+    embedding = candidate.operation == "embeddings"
     payer = _payer(found, resource, "embedding" if embedding else "text")
-    usage = _usage(found, scope[0], embedding=embedding)
+    usage = _usage(candidate, embedding=embedding)
     return {
         "tenant": tenant,
         "started_at": started_at,
         "call_id": _identity(span, tenant, candidate.role, response_id),
-        "version": _version(span.span_id, candidate.role, usage),
+        "version": _version(candidate, usage, payer),
         "is_deleted": 0,
         "role": candidate.role,
         "duplicate_of": None,
         "signal": "span",
         "trace_id": span.trace_id,
         "span_id": span.span_id,
+        "parent_span_id": _parent(span),
         "response_id": _name(response_id),
         "duration_ns": duration_ns,
-        "operation": operation,
-        "provider": _name(_text(found, _PROVIDER)),
-        "request_model": _name(_text(found, ["gen_ai.request.model"])),
-        "response_model": _name(_text(found, ["gen_ai.response.model"])),
-        "service_tier": _name(_text(found, _SERVICE_TIER)),
+        "operation": candidate.operation,
         "service_name": _name(_text(resource, ["service.name"])),
         "scope_name": _name(scope[0]),
         "scope_version": _name(scope[1]),
-        "error_type": _error(span, found),
+        "writer": "",
+        "other_usage": _aside(found),
+        **_service(candidate, answered=bool(response_id) or usage["usage_status"] != "missing"),
         **payer,
         **usage,
     }
+
+
+def _parent(span: Span) -> bytes:
+    return span.parent_span_id if len(span.parent_span_id) == 8 else bytes(8)
 
 
 def _times(span: Span, latest_ns: int) -> tuple[int, int]:
@@ -204,29 +238,32 @@ def _identity(span: Span, tenant: str, role: str, response_id: str) -> bytes:
     return call_id(tenant, "span", span.trace_id + span.span_id)
 
 
-def _version(span_id: bytes, role: str, usage: Row) -> int:
-    rank = 8 if role == "inference" else 1
+def _version(candidate: _Candidate, usage: Row, payer: Row) -> int:
+    scope = candidate.scope[0]
+    rank = next(rank for pattern, rank in tables.RANKS if fnmatchcase(scope, pattern))
+    if candidate.role == "rollup":
+        rank = 1
     detail = sum(usage[name] is not None for name in TOKEN_COLUMNS)
-    return rank << 48 | detail << 40 | int.from_bytes(span_id, "big") * 0x9E3779B97F4A7C15 % 2**64 >> 24
+    named = payer["attribution"] != "unattributed" or _named(candidate.found) or _named(candidate.resource)
+    tie = int.from_bytes(candidate.span.span_id, "big") * 0x9E3779B97F4A7C15 % 2**64 >> 25
+    status = _STATUSES.index(usage["usage_status"])
+    return status << 50 | detail << 44 | rank << 40 | named << 39 | tie
 
 
-def _error(span: Span, found: Attributes) -> str:
-    told = _name(_text(found, ["error.type"]))
-    return told or ("_OTHER" if span.status.code == Status.STATUS_CODE_ERROR else "")
+# Who pays
+
+
+def _named(attributes: Attributes) -> bool:
+    return any(_spelled(attributes.get(f"otel_usage.{name}")) for name in ("account.id", "context"))
 
 
 def _payer(found: Attributes, resource: Attributes, usage_type: str) -> Row:
-    for name in ("account.id", "transaction.id", "context", "usage_type"):
+    for name in _BILLING:
         _stated(found, name)
-    level = next(
-        (
-            (name, attributes)
-            for name, attributes in (("span", found), ("resource", resource))
-            if _stated(attributes, "account.id") or _stated(attributes, "context")
-        ),
+    attribution, attributes = next(
+        ((name, each) for name, each in (("span", found), ("resource", resource)) if _names_payer(each)),
         ("unattributed", found),
     )
-    attribution, attributes = level
     account_id, context = _stated(attributes, "account.id"), _stated(attributes, "context")
     if not account_id and context != "system":
         attribution = "unattributed"
@@ -239,6 +276,10 @@ def _payer(found: Attributes, resource: Attributes, usage_type: str) -> Row:
     }
 
 
+def _names_payer(attributes: Attributes) -> bool:
+    return bool(_stated(attributes, "account.id") or _stated(attributes, "context"))
+
+
 def _stated(attributes: Attributes, name: str) -> str:
     """A billing attribute of a span or a resource. Raises _Rejected if it is none."""
     attribute = f"otel_usage.{name}"
@@ -249,25 +290,170 @@ def _stated(attributes: Attributes, name: str) -> str:
     return text
 
 
-def _usage(found: Attributes, scope_name: str, *, embedding: bool) -> Row:
-    counts = {name: _count(found, aliases) for name, aliases in _COUNTS.items()}
-    cached = (counts["cache_read_tokens"] or 0) + (counts["cache_write_tokens"] or 0)
-    told = counts["input_tokens"]
-    if scope_name in _EXCLUSIVE_SCOPES:
-        convention = ("exclusive", "emitter")
-    elif told is not None and cached > told:
-        convention = ("exclusive", "arithmetic")
-    else:
-        convention = ("inclusive", "specification")
-    if told is not None and convention[0] == "exclusive":
-        counts["input_tokens"] = told + cached
-    missing = told is None or (counts["output_tokens"] is None and not embedding)
+def _claims(span: Span, found: Attributes, tenant: str) -> list[Row]:
+    """What the span claims: nothing, or one row."""
+    if len(span.trace_id) != 16 or not any(span.trace_id) or len(span.span_id) != 8 or not any(span.span_id):
+        return []
+    try:
+        account_id, transaction_id, context, _ = (_stated(found, name) for name in _BILLING)
+    except _Rejected:
+        return []
+    if not (account_id or transaction_id or context):
+        return []
+    return [
+        {
+            "tenant": tenant,
+            "trace_id": span.trace_id,
+            "span_id": span.span_id,
+            "parent_span_id": _parent(span),
+            "account_id": account_id,
+            "context": context,
+            "transaction_id": transaction_id,
+        }
+    ]
+
+
+# Who answered
+
+
+def _service(candidate: _Candidate, *, answered: bool) -> Row:
+    found = candidate.found
+    told = _name(_text(found, ["error.type"]))
+    error = told or ("_OTHER" if candidate.span.status.code == Status.STATUS_CODE_ERROR else "")
+    asked, model = (_name(_text(found, names)) for names in (tables.REQUEST_MODEL, tables.RESPONSE_MODEL))
+    if error and not answered:
+        asked, model = asked or model, ""
+    by_host, region = _host(_name(_text(found, tables.HOST)))
+    implied = next((name for pattern, name in tables.IMPLIED if fnmatchcase(candidate.scope[0], pattern)), "")
+    tier = _name(_text(found, tables.SERVICE_TIER))
+    given_away = _given_away(candidate.scope[0], _name(_text(found, tables.REQUEST_MODEL)))
     return {
-        "usage_status": "missing" if missing else "reported",
-        "usage_convention": convention[0],
-        "convention_source": convention[1],
+        "provider": by_host or given_away or _provider(_name(_text(found, tables.PROVIDER))) or implied,
+        "region": region or _name(_text(found, tables.REGION)),
+        "request_model": asked,
+        "response_model": model,
+        "service_tier": "standard" if tier == "normal" else tier,
+        "error_type": error,
+    }
+
+
+def _given_away(scope: str, model: str) -> str:
+    if scope != "com.anthropic.claude_code.tracing":
+        return ""
+    if "anthropic.claude" in model or model.startswith("arn:aws"):
+        return "aws.bedrock"
+    return "gcp.vertex_ai" if model.startswith("claude") and "@" in model else ""
+
+
+def _host(text: str) -> tuple[str, str]:
+    """Provider and region by a host name or a URL."""
+    name = re.sub(r"^[a-zA-Z0-9+.-]+://", "", text.strip())
+    name = re.split(r"[/:?#]", re.sub(r"^[^/@]*@", "", name))[0].lower().rstrip(".")
+    if name in tables.REGIONAL_HOSTS:
+        return tables.REGIONAL_HOSTS[name]
+    return next(
+        (provider for host, provider in tables.HOSTS.items() if f".{name}".endswith(f".{host}")), ""
+    ), ""
+
+
+def _provider(text: str) -> str:
+    name = text.strip().lower()
+    if name in tables.NO_PROVIDERS:
+        return ""
+    while name:
+        if name in tables.PROVIDERS:
+            return tables.PROVIDERS[name]
+        name = name.rpartition(".")[0]
+    return text
+
+
+# How much
+
+
+def _usage(candidate: _Candidate, *, embedding: bool) -> Row:
+    found = candidate.found
+    counts = {name: _count(found, aliases) for name, aliases in tables.COUNTS.items()}
+    lacks, source = _convention(candidate, counts)
+    for whole, parts in (
+        ("input_tokens", {"read": "cache_read_tokens", "write": "cache_write_tokens"}),
+        ("output_tokens", {"reasoning": "reasoning_tokens"}),
+    ):
+        told = counts[whole]
+        if told is not None:
+            counts[whole] = told + sum(counts[name] or 0 for part, name in parts.items() if part in lacks)
+    if not embedding and not any(counts.values()):
+        counts = dict.fromkeys(counts)
+    missing = counts["input_tokens"] is None or (counts["output_tokens"] is None and not embedding)
+    streams = [found[name] for name in ("gen_ai.is_streaming", "llm.is_streaming") if name in found]
+    made_up = (candidate.role == "inference" and not embedding) and (
+        (
+            candidate.scope[0] == "openlit.instrumentation.openai"
+            and "gen_ai.provider.name" in found
+            and "gen_ai.usage.cache_read.input_tokens" not in found
+        )
+        or (
+            candidate.scope[0] == "opentelemetry.instrumentation.anthropic"
+            and any(value.SerializeToString() != b"\x10\x00" for value in streams)
+        )
+    )
+    return {
+        "usage_status": "missing" if missing else "estimated" if made_up else "reported",
+        "usage_convention": _convention_name(lacks),
+        "convention_source": source,
         **counts,
     }
+
+
+def _convention(candidate: _Candidate, counts: Mapping[str, int | None]) -> tuple[set[str], str]:
+    """What input and output lack, and how that is known."""
+    provider = _name(_text(candidate.found, tables.PROVIDER)).lower()
+    for pattern, lacks, conditions in tables.CONVENTIONS:
+        if fnmatchcase(candidate.scope[0], pattern) and _holds(conditions, candidate, provider):
+            return set(lacks.split()), "emitter"
+    proven = _proven(candidate.found, counts)
+    return proven, "arithmetic" if proven else "specification"
+
+
+def _holds(conditions: Mapping[str, Any], candidate: _Candidate, provider: str) -> bool:
+    version = re.match(r"\s*[vV]?(\d+(?:\.\d+)*)", candidate.scope[1])
+    numbers = tuple(int(number) for number in version[1].split(".")) if version else None
+    judged = {
+        "providers": any(fnmatchcase(provider, pattern) for pattern in conditions.get("providers", [])),
+        "has": conditions.get("has") in candidate.found,
+        "lacks": conditions.get("lacks") not in candidate.found,
+        "since": numbers is not None and numbers >= conditions.get("since", ()),
+        "until": numbers is not None and numbers < conditions.get("until", ()),
+    }
+    return all(judged[name] for name in conditions)
+
+
+def _proven(found: Attributes, counts: Mapping[str, int | None]) -> set[str]:
+    """What the numbers prove to be lacking."""
+    told, answer = counts["input_tokens"], counts["output_tokens"]
+    cached = (counts["cache_read_tokens"] or 0) + (counts["cache_write_tokens"] or 0)
+    reasoning = counts["reasoning_tokens"] or 0
+    cache, thoughts = told is not None and cached > told, answer is not None and reasoning > answer
+    if told is not None and answer is not None and cached != reasoning:
+        rest = _total(found) - told - answer
+        cache |= rest > 0 and cached > 0 and rest in {cached, cached + reasoning}
+        thoughts |= rest > 0 and reasoning > 0 and rest in {reasoning, cached + reasoning}
+    return ({"read", "write"} if cache else set()) | ({"reasoning"} if thoughts else set())
+
+
+def _total(found: Attributes) -> int:
+    """The total that is reported; 0 if none is, or it is no count."""
+    try:
+        return _count(found, tables.TOTALS) or 0
+    except _Rejected:
+        return 0
+
+
+def _convention_name(lacks: set[str]) -> str:
+    if "read" in lacks:
+        return "excludes_cache_and_reasoning" if "reasoning" in lacks else "excludes_cache"
+    if "reasoning" in lacks:
+        return "excludes_reasoning"
+    return "excludes_cache_write" if "write" in lacks else "inclusive"
 
 
 def _count(found: Attributes, aliases: Sequence[str]) -> int | None:
@@ -295,6 +481,34 @@ def _count(found: Attributes, aliases: Sequence[str]) -> int | None:
     return int(count)
 
 
+def _aside(found: Attributes) -> str:
+    """What is told of usage and cost that no count is read from, as a JSON object; empty if nothing is."""
+    names = [name for name in found if name.startswith(tables.ASIDE) and name not in _KNOWN]
+    told = {name: _plain(found[name]) for name in names[:_KEPT_ASIDE]}
+    kept = {name: value for name, value in told.items() if value is not None}
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":")) if kept else ""
+
+
+def _plain(value: AnyValue) -> str | float | None:
+    match value.WhichOneof("value"):
+        case "string_value":
+            return value.string_value[:MAX_NAME]
+        case "bool_value" | "int_value" as kind:
+            number: int = getattr(value, kind)
+            return number
+        case "double_value" if math.isfinite(value.double_value):
+            return value.double_value
+        case _:
+            return None
+
+
+# Texts
+
+
+def _has(found: Attributes, aliases: Sequence[str]) -> bool:
+    return any(alias in found for alias in aliases)
+
+
 def _text(found: Attributes, aliases: Sequence[str]) -> str:
     """The first of the aliases that is there, as text; empty if none is or it is none."""
     return _spelled(next((found[alias] for alias in aliases if alias in found), None)) or ""
@@ -302,18 +516,19 @@ def _text(found: Attributes, aliases: Sequence[str]) -> str:
 
 def _spelled(value: AnyValue | None) -> str | None:
     """Text, or a whole number in digits; empty: no value; None: something else."""
-    match value.WhichOneof("value") if value is not None else None:
+    if value is None:
+        return ""
+    match value.WhichOneof("value"):
         case None:
             return ""
         case "string_value":
-            assert value is not None
             return value.string_value
         case "int_value":
-            assert value is not None
             return str(value.int_value)
         case _:
             return None
 
 
 def _name(text: str) -> str:
-    return text if len(text) <= MAX_NAME else text[:MAX_NAME] + "…"
+    """A text of at most MAX_NAME characters; a longer one ends in an ellipsis."""
+    return text if len(text) <= MAX_NAME else text[:MAX_NAME] + "\N{HORIZONTAL ELLIPSIS}"

@@ -40,6 +40,11 @@ class _Age:
     provider: Sequence[str]
     totals: Sequence[str]
     parts: Sequence[str]
+    models: Sequence[str] = ("gen_ai.request.model", "gen_ai.response.model")
+    response_id: str = "gen_ai.response.id"
+    kind: str = "gen_ai.operation.name"
+    calls: Sequence[str] = ("chat", "generate_content", "text_completion", "embeddings")
+    others: Sequence[str] = ("invoke_agent", "execute_tool", "retrieval", "rerank", "Chat", "", "мечта")
 
 
 _AGES: Final = (
@@ -50,6 +55,7 @@ _AGES: Final = (
             "gen_ai.usage.cache_read.input_tokens",
             "gen_ai.usage.cache_write.input_tokens",
             "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+            "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
             "gen_ai.usage.reasoning.output_tokens",
             "gen_ai.usage.audio.input_tokens",
             "gen_ai.usage.audio.output_tokens",
@@ -73,20 +79,98 @@ _AGES: Final = (
             "gen_ai.usage.cache_read_input_tokens",
             "gen_ai.usage.cache_write_input_tokens",
             "gen_ai.usage.reasoning_tokens",
+            "gen_ai.usage.details.thoughts_tokens",
+            "gen_ai.usage.details.ephemeral_1h_input_tokens",
+            "gen_ai.usage.input_tokens.cached",
+            "gen_ai.client.token.usage",
+            "operation.cost",
         ],
     ),
     _Age(
         provider=["gen_ai.system"],
         totals=["gen_ai.usage.prompt_tokens", "gen_ai.usage.completion_tokens"],
-        parts=["gen_ai.usage.cache_read_input_tokens", "gen_ai.usage.cache_creation_input_tokens"],
+        parts=[
+            "gen_ai.usage.cache_read_input_tokens",
+            "gen_ai.usage.cache_creation_input_tokens",
+            "llm.usage.total_tokens",
+        ],
+        kind="llm.request.type",
+        calls=["chat", "completion", "embedding", "unknown"],
+        others=["rerank", "tool"],
+    ),
+    _Age(
+        provider=["llm.provider", "llm.system"],
+        totals=["llm.token_count.prompt", "llm.token_count.completion"],
+        parts=[
+            "llm.token_count.prompt_details.cache_read",
+            "llm.token_count.prompt_details.cache_write",
+            "llm.token_count.completion_details.reasoning",
+            "llm.token_count.prompt_details.audio",
+            "llm.token_count.total",
+        ],
+        models=["llm.request.model_name", "llm.model_name"],
+        kind="openinference.span.kind",
+        calls=["LLM", "EMBEDDING"],
+        others=["AGENT", "CHAIN", "RERANKER", "GUARDRAIL", "UNKNOWN"],
+    ),
+    _Age(
+        provider=["gen_ai.system", "ai.model.provider"],
+        totals=[
+            "ai.usage.inputTokens",
+            "ai.usage.outputTokens",
+            "gen_ai.usage.input_tokens",
+            "ai.usage.tokens",
+        ],
+        parts=[
+            "ai.usage.cachedInputTokens",
+            "ai.usage.inputTokenDetails.cacheReadTokens",
+            "ai.usage.inputTokenDetails.cacheWriteTokens",
+            "ai.usage.inputTokenDetails.noCacheTokens",
+            "ai.usage.reasoningTokens",
+            "ai.usage.totalTokens",
+        ],
+        models=["ai.model.id", "ai.response.model", "gen_ai.response.model"],
+        response_id="ai.response.id",
+        kind="ai.operationId",
+        calls=["ai.generateText.doGenerate", "ai.streamText.doStream", "ai.embedMany.doEmbed"],
+        others=["ai.generateText", "ai.embedMany", "ai.toolCall", "ai.other"],
+    ),
+    _Age(
+        provider=["gen_ai.system"],
+        totals=["input_tokens", "output_tokens"],
+        parts=["cache_read_tokens", "cache_creation_tokens"],
+        models=["model", "gen_ai.request.model"],
+        response_id="request_id",
+        kind="span.type",
+        calls=["llm_request"],
+        others=["interaction"],
     ),
 )
-_INFERENCES: Final = ("chat", "generate_content", "text_completion", "embeddings")
-_OPERATIONS: Final = ("invoke_agent", "invoke_workflow", "execute_tool", "retrieval", "Chat", "", "мечта")
-_PROVIDERS: Final = ("openai", "OpenAI", "anthropic", "aws.bedrock", "gcp.gemini", "", "никто")
+_KINDS: Final = (
+    ("gen_ai.operation.name", "chat"),
+    ("gen_ai.operation.name", "responses"),
+    ("gen_ai.operation.name", "invoke_workflow"),
+    ("traceloop.span.kind", "workflow"),
+    ("langfuse.observation.type", "generation"),
+    ("langsmith.span.kind", "chain"),
+    ("openinference.span.kind", "LLM"),
+)
+_NAMES: Final = (
+    *("chat gpt-4o", "GET", "", "цепочка", "claude_code.llm_request", "handle_responses", "agent run"),
+    "raw_gen_ai_request",
+)
+_PROVIDERS: Final = (
+    *("openai", "OpenAI", "anthropic", "aws.bedrock", "gcp.gemini", "", "никто", "anthropic.messages"),
+    *("openai.responses", "amazon-bedrock", "google.vertex.chat", "strands-agents", "Langchain", "aws"),
+)
+_HOSTS: Final = (
+    *("api.openai.com", "EU.api.openai.com:443", "https://my-deployment.openai.azure.com/openai/v1?x=1"),
+    *("bedrock-runtime.eu-central-1.amazonaws.com", "europe-west4-aiplatform.googleapis.com", "llm.example"),
+    *("127.0.0.1", "http://user@api.groq.com/openai/v1", "openrouter.ai.", "notopenrouter.ai", "", "://"),
+)
 _MODELS: Final = (
     *("gpt-4o", "gpt-4o-2024-08-06", "gpt-4o-mini", "claude-sonnet-4-5", "gemini-2.5-flash"),
-    *("text-embedding-3-small", "my-deployment", "модель", ""),
+    *("text-embedding-3-small", "my-deployment", "модель", "", "us.anthropic.claude-opus-4-1", "claude-x@1"),
 )
 _RESPONSE_IDS: Final = (
     *("chatcmpl-0123456789abcdef", "chatcmpl-fedcba9876543210", "resp_0123456789abcdef"),
@@ -97,9 +181,28 @@ _SCOPES: Final = (
     ("opentelemetry.instrumentation.genai.openai", "1.3b0"),
     ("opentelemetry.instrumentation.genai.bedrock", "1.3b0"),
     ("opentelemetry.instrumentation.botocore.bedrock-runtime", "0.66b2"),
+    ("opentelemetry.instrumentation.google_generativeai", "0.21.5"),
+    ("opentelemetry.instrumentation.langchain", "0.62.4"),
+    ("openinference.instrumentation.bedrock", "0.1.45"),
+    ("openinference.instrumentation.bedrock", "0.1.50"),
+    ("openinference.instrumentation.bedrock", "0.1.61"),
+    ("openlit.instrumentation.openai", ""),
+    ("openlit.instrumentation.anthropic", ""),
+    ("openlit.otel.tracing", ""),
     ("com.anthropic.sdk.python", "2.12.0"),
+    ("com.anthropic.claude_code.tracing", "2.1.328"),
+    ("com.anthropic.claude_code.tracing", "2.1.328"),
+    ("ai", ""),
+    ("ai", ""),
+    ("litellm", ""),
+    ("pydantic-ai", "1.0.10"),
+    ("pydantic-ai", "0.9"),
+    ("strands.telemetry.tracer", ""),
+    ("codex_cli_rs", ""),
+    ("", ""),
     ("", ""),
     ("приложение", "v" * (MAX_NAME + 1)),
+    ("s" * (MAX_NAME + 1), "1"),
 )
 _BILLING: Final = (
     ("otel_usage.account.id", ("acct-1", "acct-2", "счёт", "")),
@@ -307,7 +410,7 @@ def _span(rng: random.Random, *, broken: bool) -> Span:
         trace_id=rng.randbytes(16),
         span_id=rng.randbytes(8),
         parent_span_id=rng.choice([b"", rng.randbytes(8)]),
-        name=rng.choice(["chat gpt-4o", "GET", "", "цепочка"]),
+        name=rng.choice(_NAMES),
         start_time_unix_nano=start,
         end_time_unix_nano=start + rng.randrange(60 * 10**9),
         attributes=make(rng, odd=odd),
@@ -328,7 +431,7 @@ def _give_ids(spans: Iterable[Span], rng: random.Random) -> None:
     """Response ids that no other span has, where there is one."""
     for span in spans:
         for attribute in span.attributes:
-            if attribute.key == "gen_ai.response.id":
+            if attribute.key in {age.response_id for age in _AGES}:
                 attribute.value.string_value = f"chatcmpl-{rng.randbytes(12).hex()}"
 
 
@@ -353,22 +456,28 @@ def _spoil(span: Span, rng: random.Random) -> None:
 def _llm(rng: random.Random, *, odd: bool) -> list[KeyValue]:
     """A span of a GenAI emitter: most names present, some missing; if odd, twice, wrong or impossible."""
     age = rng.choice(_AGES)
-    operation = rng.choice(_INFERENCES) if rng.random() < 0.8 else rng.choice(_OPERATIONS)
+    operation = rng.choice(age.calls if rng.random() < 0.8 else age.others)
     found = [
-        *_some(rng, 0.85, [("gen_ai.operation.name", operation)]),
+        *_some(rng, 0.85, [(age.kind, operation)]),
+        *_some(rng, 0.1, [rng.choice(_KINDS)]),
         *_some(rng, 0.9, [(name, rng.choice(_PROVIDERS)) for name in age.provider]),
-        *_some(rng, 0.9, [("gen_ai.request.model", rng.choice(_MODELS))]),
-        *_some(rng, 0.8, [("gen_ai.response.model", rng.choice(_MODELS))]),
-        *_some(rng, 0.4, [("gen_ai.response.id", rng.choice(_RESPONSE_IDS))]),
+        *_some(rng, 0.8, [(name, rng.choice(_MODELS)) for name in age.models]),
+        *_some(rng, 0.4, [(age.response_id, rng.choice(_RESPONSE_IDS))]),
         *_some(rng, 0.4, [(name, rng.choice(values)) for name, values in _BILLING]),
         *_some(rng, 0.2, [("gen_ai.openai.response.service_tier", rng.choice(["default", "flex"]))]),
-        *_some(rng, 0.2, [("openai.response.service_tier", rng.choice(["priority", "auto"]))]),
+        *_some(rng, 0.2, [("openai.response.service_tier", rng.choice(["priority", "auto", "normal"]))]),
         *_some(rng, 0.2, [("error.type", rng.choice(["timeout", "429", "é" * (MAX_NAME + 1)]))]),
+        *_some(rng, 0.4, [("server.address", rng.choice(_HOSTS))]),
+        *_some(rng, 0.1, [("url.full", rng.choice(_HOSTS)), ("cloud.region", "eu-west-1")]),
     ]
     totals = [name for name in age.totals if rng.random() < 0.8]
     parts = rng.sample(age.parts, rng.randrange(len(age.parts)))
-    for names, most in ((totals, 20_000), (parts, 12_000)):
-        found += [KeyValue(key=name, value=_count(rng, rng.randrange(most), odd=odd)) for name in names]
+    most = 1 if rng.random() < 0.05 else 20_000
+    told = {name: rng.randrange(most) for name in totals}
+    told |= {name: rng.randrange(1 + most // 2) for name in parts}
+    if rng.random() < 0.2:  # a total that may prove what input and output lack
+        told["gen_ai.usage.total_tokens"] = sum(rng.sample(list(told.values()), rng.randint(0, len(told))))
+    found += [KeyValue(key=name, value=_count(rng, count, odd=odd)) for name, count in told.items()]
     if odd and rng.random() < 0.5:
         found.extend(_soup(rng, odd=odd))
     if odd and rng.random() < 0.3:
@@ -392,10 +501,17 @@ def _http(rng: random.Random, *, odd: bool) -> list[KeyValue]:
 def _soup(rng: random.Random, *, odd: bool) -> list[KeyValue]:
     """Attributes nobody planned: known names with any value, unknown names, the same name twice."""
     del odd
-    known = [name for age in _AGES for group in (age.provider, age.totals, age.parts) for name in group]
+    known = [
+        name
+        for age in _AGES
+        for group in (age.provider, age.totals, age.parts, age.models, [age.kind, age.response_id])
+        for name in group
+    ]
     known += [name for name, _ in _BILLING]
     known += ["gen_ai.operation.name", "gen_ai.request.model", "gen_ai.response.model", "gen_ai.response.id"]
     known += ["error.type", "service.name", "openai.response.service_tier", "", "имя", "gen_ai.usage"]
+    known += ["gen_ai.usage.total_tokens", "gen_ai.usage.новое", "gen_ai.cost.total_cost", "server.address"]
+    known += [name for name, _ in _KINDS]
     exact = [KeyValue(key=rng.choice(known), value=_any(rng)) for _ in range(rng.randrange(1, 6))]
     return exact + [
         KeyValue(key=_near(rng.choice(known), rng), value=_any(rng)) for _ in range(rng.randrange(4))

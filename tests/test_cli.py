@@ -14,6 +14,7 @@ from otel_usage import __version__
 from otel_usage.cli import main
 from otel_usage.config import Settings
 from otel_usage.store import schema
+from tests import log_events
 from tests.receiver.wires import llm_request
 
 
@@ -125,11 +126,23 @@ def test_files_are_replayed_and_each_has_its_outcome(tmp_path: Path, dsn: str) -
     empty.write_bytes(b"")
     result = _run("replay", good, bad, empty, good, "--dsn", dsn)
     told = result.stdout.splitlines()
-    assert told[0] == told[3] == f"{good}: received 1 spans: 1 stored"
+    assert told[0] == f"{good}: received 1 spans: 1 stored"
+    assert told[3] == f"{good}: received 1 spans: 1 duplicate"
     assert told[1].startswith(f"{bad}: not an ExportTraceServiceRequest")
     assert told[2] == f"{empty}: received 0 spans"
     assert result.exit_code == 1
     assert _run("replay", good, "--dsn", dsn).exit_code == 0
+
+
+def test_files_of_log_records_are_replayed_as_such(tmp_path: Path, dsn: str) -> None:
+    file = tmp_path / "logs"
+    file.write_bytes(
+        log_events.request(
+            "com.anthropic.claude_code.events", log_events.record(log_events.claude())
+        ).SerializeToString()
+    )
+    result = _run("replay", "--signal", "logs", file, "--dsn", dsn)
+    assert result.stdout == f"{file}: received 1 log records: 1 stored\n"
 
 
 def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_usage.identity import call_id, call_ids, versions
+from otel_usage.identity import (
+    call_id,
+    call_ids,
+    is_unique,
+    merits,
+    preferences,
+    ranks,
+    revised,
+    revisions,
+    versions,
+)
 from tests import oracle, strategies
 
 _KINDS: Final = ("response", "span", "record")
@@ -113,37 +123,82 @@ def test_slices_give_the_identities_of_their_rows(*, encode: bool) -> None:
     assert call_ids(tenants.slice(4), "record", keys.slice(4)).to_pylist() == []
 
 
-def _versions(rows: list[tuple[int, int, bytes]]) -> list[int]:
-    ranks, details, spans = zip(*rows, strict=True)
+def _versions(rows: list[tuple[int, int, int, int, bytes]]) -> list[int]:
+    """Of status, detail, rank, payer and span id."""
+    status, detail, rank, payer, spans = zip(*rows, strict=True)
     result: list[int] = versions(
-        np.array(ranks, np.uint64), np.array(details, np.uint64), pa.array(spans, pa.binary(8))
+        status=np.array(status, np.uint64),
+        detail=np.array(detail, np.uint64),
+        rank=np.array(rank, np.uint64),
+        payer=np.array(payer, np.uint64),
+        span_ids=pa.array(spans, pa.binary(8)),
     ).tolist()
     return result
 
 
-def test_rank_beats_detail_beats_the_span_id() -> None:
+def test_status_beats_detail_beats_rank_beats_payer_beats_the_span_id() -> None:
     lowest, highest = bytes(8), b"\xff" * 8
-    rows = [(0, 0, lowest), (0, 0, highest), (0, 1, lowest), (0, 255, highest), (1, 0, lowest)]
+    rows = [
+        (0, 0, 0, 0, lowest),
+        (0, 0, 0, 0, highest),
+        (0, 0, 0, 1, lowest),
+        (0, 0, 1, 0, lowest),
+        (0, 1, 0, 0, lowest),
+        (0, 63, 15, 1, highest),
+        (1, 0, 0, 0, lowest),
+        (2, 0, 0, 0, lowest),
+    ]
     found = _versions(rows)
     assert found == sorted(set(found))
 
 
 def test_a_version_has_its_bits_where_the_table_has_them() -> None:
-    assert _versions([(8, 11, bytes.fromhex("0102030405060708"))]) == [0x80BD9AD7FC655]
+    (version,) = _versions([(2, 11, 8, 1, bytes.fromhex("0102030405060708"))])
+    assert version >> 39 == (2 << 11) | (11 << 5) | (8 << 1) | 1
+    assert ranks(np.array([version], np.uint64)).tolist() == [8]
 
 
 def test_the_highest_version_leaves_the_bits_of_revisions_free() -> None:
-    # The span id whose 40 bits are all set.
-    assert _versions([(15, 255, bytes.fromhex("0e217c1e66c88cc3"))]) == [2**52 - 1]
+    found = np.array(_versions([(3, 63, 15, 1, b"\xff" * 8)]), np.uint64)
+    assert found[0] < 2**52
+    assert revised(found)[0] == found[0] + 2**52
+    assert merits(revised(found)).tolist() == found.tolist()
+    assert revisions(revised(found)).tolist() == [2**52]
+
+
+def test_an_observation_with_a_response_id_is_preferred_to_an_equal_one_without() -> None:
+    plain = np.array(_versions([(2, 3, 8, 0, b"\xff" * 8), (2, 3, 8, 0, bytes(8))]), np.uint64)
+    first, second = preferences(plain, np.array([False, True])).tolist()
+    assert first < second
+    better, worse = preferences(
+        np.array(_versions([(2, 4, 8, 0, bytes(8)), (2, 3, 8, 0, bytes(8))]), np.uint64),
+        np.array([False, True]),
+    ).tolist()
+    assert better > worse
 
 
 def test_span_ids_that_differ_in_one_bit_differ_in_the_version() -> None:
     spans = [(1 << bit).to_bytes(8, "big") for bit in range(64)]
-    assert len(set(_versions([(8, 3, span) for span in spans]))) == 64
+    assert len(set(_versions([(2, 3, 8, 0, span) for span in spans]))) == 64
 
 
 def test_versions_of_a_slice_are_those_of_its_rows() -> None:
     spans = pa.array([bytes([number] * 8) for number in range(4)], pa.binary(8))
     zero = np.zeros(4, np.uint64)
-    whole = versions(zero, zero, spans).tolist()
-    assert versions(zero[:2], zero[:2], spans.slice(2)).tolist() == whole[2:]
+
+    def of(rows: slice) -> list[int]:
+        levels = {"status": zero[rows], "detail": zero[rows], "rank": zero[rows], "payer": zero[rows]}
+        result: list[int] = versions(**levels, span_ids=spans[rows]).tolist()
+        return result
+
+    assert of(slice(2, 4)) == of(slice(0, 4))[2:]
+
+
+def test_a_response_id_is_unique_from_twenty_characters() -> None:
+    assert is_unique(pa.array(["", "x" * 19, "x" * 20, "x" * 256, "x" * 257])).tolist() == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]

@@ -29,6 +29,7 @@ _CALL: Final[Mapping[str, Any]] = {
     "is_deleted": 0,
     "trace_id": bytes(16),
     "span_id": bytes(8),
+    "parent_span_id": bytes(8),
     "duration_ns": 1,
     "role": "inference",
     "usage_status": "reported",
@@ -377,6 +378,7 @@ def test_parts_that_overlap_are_possible(book: PriceBook) -> None:
 
 
 _MISSING: Final = {"usage_status": "missing"}
+_ESTIMATED: Final = {"usage_status": "estimated"}
 _FAILED: Final = {"usage_status": "missing", "error_type": "timeout", "response_model": ""}
 _ROLLUP: Final = {"role": "rollup"}
 _IMPOSSIBLE: Final = {"input_tokens": 1, "cache_read_tokens": 2}
@@ -393,6 +395,8 @@ _UNKNOWN: Final = {"request_model": "no-such-model", "response_model": ""}
         (_FAILED | {"response_id": "resp_1"}, "usage_missing"),
         (_FAILED | {"response_model": "gpt-4o"}, "usage_missing"),
         (_MISSING, "usage_missing"),
+        (_ESTIMATED, "estimated_usage"),
+        (_ESTIMATED | _IMPOSSIBLE | _UNKNOWN, "estimated_usage"),
         (_MISSING | _IMPOSSIBLE | _UNKNOWN, "usage_missing"),
         (_IMPOSSIBLE, "impossible_usage"),
         (_IMPOSSIBLE | _UNKNOWN, "impossible_usage"),
@@ -446,6 +450,7 @@ _MANY: Final[list[Mapping[str, Any]]] = [
     {"provider": "deepseek", "response_model": "deepseek-chat", "input_tokens": 3},
     {"response_model": "gpt-realtime", "input_tokens": 100, "input_audio_tokens": 40, "output_tokens": 1},
     _MISSING,
+    _ESTIMATED,
     _FAILED,
     _ROLLUP,
     _IMPOSSIBLE,

@@ -1,96 +1,87 @@
-"""What is remembered of calls: under which key their row is, and that a better observation moves it."""
+"""What is remembered of observations, for how long, and what is found again."""
 
-from typing import Any, Final
-
+import numpy as np
 import pyarrow as pa
 
-from otel_usage.model import OBSERVATIONS
-from otel_usage.recent import RecentCalls
+from otel_usage.lineage import Lineage
+from otel_usage.recent import STORED, Recent
+from tests.resolution import Span, table
 
-_HOUR: Final = 3_600 * 10**9
-_NOON: Final = 1_764_000_000 * 10**9 // _HOUR * _HOUR
-_RESPONSE: Final = "chatcmpl-0123456789abcdef"
-
-
-def _observations(*told: dict[str, Any]) -> pa.Table:
-    usual = {
-        "account_id": "acme",
-        "started_at": _NOON,
-        "call_id": b"the call of all.",
-        "version": 5,
-        "role": "inference",
-        "response_id": _RESPONSE,
-        "trace_id": bytes(16),
-        "span_id": bytes(8),
-    }
-    blank = {
-        field.name: None if field.nullable else 0 if pa.types.is_integer(field.type) else ""
-        for field in OBSERVATIONS
-    }
-    return pa.Table.from_pylist([{**blank, **usual, **each} for each in told], schema=OBSERVATIONS)
+ID = "chatcmpl-0123456789abcdef"
+NONE = np.zeros(0, np.uint64)
 
 
-def _keys(observations: pa.Table) -> list[tuple[str, int]]:
-    started = observations["started_at"].cast(pa.int64()).to_pylist()
-    return list(zip(observations["account_id"].to_pylist(), started, strict=True))
+def memory(rows: int = 16) -> Recent:
+    return Recent(rows, Lineage(64, 8))
 
 
-def _after(*told: dict[str, Any], slots: int = 1 << 10) -> RecentCalls:
-    recent = RecentCalls(slots)
-    for each in told:
-        recent.remember(recent.adopt(_observations(each)))
-    return recent
+def found(recent: Recent, *spans: Span) -> tuple[list[bool], list[int]]:
+    involved = recent.involved(table(spans), NONE)
+    return involved.rows.tolist(), sorted(
+        int.from_bytes(span) for span in involved.known["span_id"].to_pylist()
+    )
 
 
-def test_a_call_that_is_not_known_keeps_its_key() -> None:
-    adoption = RecentCalls(1 << 10).adopt(_observations({"account_id": "globex"}))
-    assert _keys(adoption.observations) == [("globex", _NOON)]
-    assert adoption.tombstones.num_rows == 0
+def test_a_call_that_has_to_do_with_no_other_is_not_involved() -> None:
+    recent = memory()
+    recent.remember(table([Span(1)]), known=False)
+    assert found(recent, Span(2, trace=2, input=7)) == ([False], [])
 
 
-def test_a_call_is_not_known_before_it_is_durable() -> None:
-    recent = RecentCalls(1 << 10)
-    recent.adopt(_observations({}))
-    assert _keys(recent.adopt(_observations({"account_id": "globex", "version": 1})).observations) == [
-        ("globex", _NOON)
-    ]
+def test_calls_of_one_trace_are_found_together() -> None:
+    recent = memory()
+    recent.remember(table([Span(1, response_id=ID), Span(3, trace=3, input=4)]), known=False)
+    assert found(recent, Span(2, input=7)) == ([True], [1])
 
 
-def test_a_worse_observation_takes_the_key_of_its_call() -> None:
-    late = {"account_id": "globex", "started_at": _NOON - 1, "version": 4}
-    adoption = _after({}).adopt(_observations({"call_id": b"another call....", "account_id": "x"}, late))
-    assert _keys(adoption.observations) == [("x", _NOON), ("acme", _NOON)]
-    assert adoption.tombstones.num_rows == 0
+def test_calls_with_one_response_id_are_found_together() -> None:
+    recent = memory()
+    recent.remember(table([Span(1, response_id=ID)]), known=False)
+    assert found(recent, Span(2, trace=2, input=7, response_id=ID)) == ([True], [1])
 
 
-def test_a_better_observation_keeps_its_key_and_takes_back_the_other() -> None:
-    adoption = _after({}).adopt(_observations({"account_id": "globex", "version": 6}))
-    assert _keys(adoption.observations) == [("globex", _NOON)]
-    assert _keys(adoption.tombstones) == [("acme", _NOON)]
-    (tombstone,) = adoption.tombstones.to_pylist()
-    assert (tombstone["is_deleted"], tombstone["version"]) == (1, 6)
-    assert tombstone["call_id"] == b"the call of all."
+def test_calls_with_equal_numbers_are_found_together_unless_both_have_response_ids() -> None:
+    recent = memory()
+    recent.remember(table([Span(1, response_id=ID)]), known=False)
+    assert found(recent, Span(2, trace=2)) == ([True], [1])
+    assert found(recent, Span(2, trace=2, response_id=ID + "2")) == ([False], [])
 
 
-def test_the_best_observation_is_the_one_that_is_remembered() -> None:
-    recent = _after({}, {"account_id": "globex", "version": 6}, {"account_id": "initech", "version": 2})
-    assert _keys(recent.adopt(_observations({})).observations) == [("globex", _NOON)]
+def test_the_rest_of_a_trace_that_is_found_is_found_too() -> None:
+    recent = memory()
+    recent.remember(table([Span(1, response_id=ID, trace=2), Span(3, trace=2, input=9)]), known=False)
+    assert found(recent, Span(2, trace=5, input=7, response_id=ID)) == ([True], [1, 3])
 
 
-def test_the_same_hour_is_the_same_key() -> None:
-    adoption = _after({}).adopt(_observations({"started_at": _NOON + _HOUR - 1, "version": 6}))
-    assert adoption.tombstones.num_rows == 0
+def test_what_is_found_belongs_to_no_request() -> None:
+    recent = memory()
+    recent.remember(table([Span(1)]), known=False)
+    known = recent.involved(table([Span(2)]), NONE).known
+    assert known["request"].to_pylist() == [STORED]
 
 
-def test_calls_without_a_response_id_and_rollups_are_not_remembered() -> None:
-    recent = _after({"response_id": ""}, {"role": "rollup"})
-    assert _keys(recent.adopt(_observations({"account_id": "globex", "version": 1})).observations) == [
-        ("globex", _NOON)
-    ]
+def test_an_observation_written_anew_replaces_what_was_remembered_of_it() -> None:
+    recent = memory()
+    recent.remember(table([Span(1)]), known=False)
+    recent.remember(table([Span(1, detail=5)]), known=True)
+    known = recent.involved(table([Span(2)]), NONE).known
+    assert known["version"].to_pylist() == table([Span(1, detail=5)])["version"].to_pylist()
 
 
-def test_the_call_whose_place_is_taken_is_forgotten() -> None:
-    recent = _after({}, {"call_id": b"another call....", "account_id": "x"}, slots=1)
-    assert _keys(recent.adopt(_observations({"account_id": "globex", "version": 1})).observations) == [
-        ("globex", _NOON)
-    ]
+def test_it_forgets_the_oldest_half_and_knows_that_it_did() -> None:
+    recent = memory(rows=8)
+    for number in range(1, 13):
+        recent.remember(table([Span(number, trace=number, input=number)]), known=False)
+    assert found(recent, Span(99, trace=12, input=999)) == ([True], [12])
+    assert found(recent, Span(99, trace=1, input=999)) == ([False], [])
+    kept, lost = (recent.involved(table([Span(99, trace=n, input=999)]), NONE) for n in (12, 1))
+    assert (kept.by_trace.tolist(), lost.by_trace.tolist()) == ([False], [True])
+    equal = recent.involved(table([Span(99, trace=50, input=1)]), NONE)
+    assert (equal.by_trace.tolist(), equal.by_numbers.tolist()) == ([False], [True])
+
+
+def test_a_table_longer_than_the_memory_is_remembered_as_far_as_it_fits() -> None:
+    recent = memory(rows=8)
+    recent.remember(table([Span(n, trace=n, input=n) for n in range(1, 31)]), known=False)
+    assert found(recent, Span(99, trace=30, input=999)) == ([True], [30])
+    assert isinstance(recent.involved(table([Span(99, trace=1, input=999)]), NONE).known, pa.Table)

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from otel_usage.cli import main
 from otel_usage.config import MIB, Settings
+from tools import dialects
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 WIDTH = 100
@@ -22,6 +23,7 @@ def pages() -> dict[Path, str]:
     return {
         REFERENCE / "cli.md": NOTE + cli(),
         REFERENCE / "configuration.md": NOTE + configuration(),
+        REFERENCE / "dialects.md": NOTE + dialects.page(),
     }
 
 

@@ -1,4 +1,4 @@
-"""What a span must satisfy to be billed, and what its sender is told when it does not."""
+"""What a span or log record must satisfy to be billed, and what its sender is told when it does not."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,10 +35,16 @@ class Rejection:
     messages: Sequence[str]
 
 
-def reject(
-    checks: Sequence[Check], found: Pivot, request: npt.NDArray[np.int64], span_ids: pa.Array, requests: int
+def reject(  # noqa: PLR0913 (what to judge by, and what to call it)
+    checks: Sequence[Check],
+    found: Pivot,
+    request: npt.NDArray[np.int64],
+    *,
+    span_ids: pa.Array,
+    signal: str,
+    requests: int,
 ) -> Rejection:
-    """Judge the rows; `request` says which request each is from."""
+    """Judge the rows; `request` says which request each is from, `signal` and `span_ids` what it is."""
     rows = np.zeros(len(request), dtype=np.bool_)
     for check in checks:
         rows |= check.failed
@@ -49,7 +55,7 @@ def reject(
     ).tolist():  # row by row: only the rejected, and of each request the first few
         told = reasons[request[row]]
         if len(told) < _REASONS_TOLD:
-            told.append(f"span {span_ids[row].as_py().hex()}: {_reason(checks, found, row)}")
+            told.append(f"{signal} {span_ids[row].as_py().hex()}: {_reason(checks, found, row)}")
     return Rejection(
         rows, counts, [_message(told, int(count)) for told, count in zip(reasons, counts, strict=True)]
     )

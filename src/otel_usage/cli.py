@@ -14,12 +14,14 @@ from pydantic import ValidationError
 
 from otel_usage import __version__, telemetry
 from otel_usage.config import Settings
-from otel_usage.model import Outcome, Permanent, Retryable
+from otel_usage.model import Outcome, Permanent, Retryable, Signal
 from otel_usage.store import Store, schema
 from otel_usage.store.client import Target, connect, parse, reason
 
 USAGE_ERROR: Final = 2
 """Exit code: what was asked for cannot be. 1: it could, but not here or not now."""
+
+_ITEMS: Final = {Signal.TRACES: "spans", Signal.LOGS: "log records", Signal.METRICS: "data points"}
 
 _EXTRAS: Final = {"chdb": "chdb", "openai": "all"}
 """Module that is missing: extra that brings it. Any other: `server`."""
@@ -132,13 +134,20 @@ def demo(settings: Settings, *, keep: bool) -> None:
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
+@click.option(
+    "--signal",
+    type=click.Choice([signal.value for signal in Signal]),
+    default=Signal.TRACES.value,
+    show_default=True,
+    help="What the files hold.",
+)
 @configured("dsn")
-def replay(settings: Settings, files: Sequence[Path]) -> None:
-    """Take FILES, each a binary ExportTraceServiceRequest, as if they had been received now.
+def replay(settings: Settings, files: Sequence[Path], *, signal: str) -> None:
+    """Take FILES, each a binary OTLP export request, as if they had been received now.
 
-    A call that is already stored stays one. Exit code 1 if a file or a span was not taken.
+    A call that is already stored stays one. Exit code 1 if a file or an item was not taken.
     """
-    if not asyncio.run(_replay(settings, files)):
+    if not asyncio.run(_replay(settings, files, Signal(signal))):
         raise click.exceptions.Exit(1)
 
 
@@ -148,7 +157,7 @@ def version() -> None:
     click.echo(__version__)
 
 
-async def _replay(settings: Settings, files: Sequence[Path]) -> bool:
+async def _replay(settings: Settings, files: Sequence[Path], signal: Signal) -> bool:
     from otel_usage.auth import DEFAULT_TENANT  # noqa: PLC0415
     from otel_usage.ingest import Ingest  # noqa: PLC0415
     from otel_usage.pricing import PriceBook  # noqa: PLC0415
@@ -158,24 +167,23 @@ async def _replay(settings: Settings, files: Sequence[Path]) -> bool:
         async with Ingest(settings, store, PriceBook.bundled()) as ingest:
             for file in files:
                 try:
-                    outcome = await ingest.export(
-                        await asyncio.to_thread(file.read_bytes), tenant=DEFAULT_TENANT
-                    )
+                    body = await asyncio.to_thread(file.read_bytes)
+                    outcome = await ingest.export(body, tenant=DEFAULT_TENANT, signal=signal)
                 except Permanent as error:
                     click.echo(f"{file}: {error}")
                     complete = False
                 else:
-                    click.echo(f"{file}: {_told(outcome)}")
+                    click.echo(f"{file}: {_told(outcome, _ITEMS[signal])}")
                     complete = complete and not outcome.rejected
     return complete
 
 
-def _told(outcome: Outcome) -> str:
+def _told(outcome: Outcome, items: str) -> str:
     """`received 3 spans: 2 stored, 1 rejected (why)`."""
     parts = ("stored", "duplicate", "rollup", "ignored", "rejected")
     counts = ", ".join(f"{count} {part}" for part in parts if (count := getattr(outcome, part)))
     reason = f" ({outcome.message})" if outcome.message else ""
-    return f"received {outcome.received} spans{': ' if counts else ''}{counts}{reason}"
+    return f"received {outcome.received} {items}{': ' if counts else ''}{counts}{reason}"
 
 
 def _settings(flags: dict[str, str | None]) -> Settings:

@@ -16,53 +16,36 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otel_usage.model import MAX_NAME, MAX_TOKENS, Attributes, Scalar
+from otel_usage.model import MAX_NAME, MAX_TOKENS, Scalar
 from otel_usage.names import Mask, Names, Rows, bounds, constant, data, distinct, longer_than
-from otel_usage.otlp.values import decode_integers, decode_texts, is_blank, scalar
+from otel_usage.otlp.values import decode_integers, decode_texts, scalar
+from otel_usage.pivot import Others, Pivot, Positions, Wanted, pivot
 
-Positions = npt.NDArray[np.int64]
+__all__ = [
+    "Counts",
+    "Fields",
+    "Named",
+    "Others",
+    "Pivot",
+    "Positions",
+    "Texts",
+    "Wanted",
+    "counts",
+    "cut",
+    "empty",
+    "fixed",
+    "names",
+    "pivot",
+    "short",
+    "texts",
+    "whole_number",
+]
+
 Fields = Mapping[str, Sequence[str]]
 """Names of columns, and the attributes each is read from: the first that is there."""
 
 _DIGITS: Final = len(str(MAX_TOKENS))
 _ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
-
-
-@dataclass(frozen=True, slots=True)
-class Pivot:
-    """Where the attributes are: `positions[found[name]]` has, per row, the position of its value, or -1.
-
-    Names that occur nowhere are not in `found`.
-    """
-
-    values: pa.BinaryArray
-    found: Mapping[str, int]
-    positions: npt.NDArray[np.int64]
-
-    @property
-    def rows(self) -> int:
-        """How many rows there are."""
-        return self.positions.shape[1]
-
-    def first(self, aliases: Iterable[str]) -> Positions:
-        """Per row, the position of the first of the aliases it has, or -1."""
-        columns = [self.positions[self.found[name]] for name in aliases if name in self.found]
-        if not columns:
-            return np.full(self.rows, -1)
-        result = columns[0]
-        for later in columns[1:]:
-            result = np.where(result >= 0, result, later)
-        return result
-
-    def has(self, aliases: Iterable[str]) -> Mask:
-        """Per row, whether it has any of the aliases."""
-        return self.first(aliases) >= 0
-
-    def take(self, rows: Positions) -> "Pivot":
-        """The pivot of some of the rows, in their order."""
-        if len(rows) == self.rows:
-            return self
-        return Pivot(self.values, self.found, self.positions[:, rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +67,10 @@ class Texts:
     array: pa.StringArray
     invalid: Mask
 
+    def take(self, rows: Rows) -> "Texts":
+        """Some of the rows."""
+        return Texts(self.array.take(pa.array(rows)), self.invalid[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -99,27 +86,6 @@ class Counts:
     invalid: npt.NDArray[np.bool_]
 
 
-def pivot(attributes: Attributes, rows: int, wanted: pa.BinaryArray) -> Pivot:
-    """Find the wanted attributes. Of a name that a row has twice, the last counts, as in a map.
-
-    What has no value, or empty text, is not there.
-    """
-    match = pc.index_in(attributes.key, value_set=wanted)
-    if match.null_count == len(match):
-        return Pivot(attributes.value, {}, np.zeros((0, rows), np.int64))
-    codes = match.fill_null(len(wanted)).to_numpy()
-    hits = np.flatnonzero(codes < len(wanted))
-    hits = hits[~is_blank(attributes.value, hits)]
-    codes = codes[hits]
-    present = np.flatnonzero(np.bincount(codes, minlength=len(wanted)))
-    compact = np.zeros(len(wanted), dtype=np.int64)
-    compact[present] = np.arange(len(present))
-    positions = np.full((len(present), rows), -1)
-    positions[compact[codes], attributes.owner[hits]] = hits
-    found = {wanted[code].as_py().decode(): row for row, code in enumerate(present.tolist())}
-    return Pivot(attributes.value, found, positions)
-
-
 def names(found: Pivot, fields: Fields) -> dict[str, Named]:
     """Columns of texts with few distinct values, cut to MAX_NAME characters.
 
@@ -130,7 +96,7 @@ def names(found: Pivot, fields: Fields) -> dict[str, Named]:
     columns = dict.fromkeys(fields, Named(constant("", rows), fine))
     if there:
         encoded = _gather(found, there.values()).dictionary_encode(null_encoding="encode")
-        decoded, odd = decode_texts(encoded.dictionary.fill_null(b""))
+        decoded, odd = decode_texts(_blank_for_null(encoded.dictionary))
         index = encoded.indices.to_numpy()
         every = distinct(index, cut(decoded))
         invalid = odd[index] if odd.any() else None
@@ -147,9 +113,9 @@ def texts(found: Pivot, fields: Fields) -> dict[str, Texts]:
     there, rows = _present(found, fields), found.rows
     columns = {}
     if len(there) < len(fields):
-        columns = dict.fromkeys(fields, Texts(_empty(rows), np.zeros(rows, np.bool_)))
+        columns = dict.fromkeys(fields, Texts(empty(rows), np.zeros(rows, np.bool_)))
     if there:
-        decoded, invalid = decode_texts(_gather(found, there.values()).fill_null(b""))
+        decoded, invalid = decode_texts(_blank_for_null(_gather(found, there.values())))
         array = cut(decoded)
         for start, name in zip(range(0, len(array), rows), there, strict=True):
             columns[name] = Texts(array.slice(start, rows), invalid[start : start + rows])
@@ -164,18 +130,19 @@ def counts(found: Pivot, fields: Fields) -> Counts:
     present = positions >= 0
     numbers, usual = decode_integers(values, positions[present])
     result = np.zeros(positions.shape, dtype=np.int64)
-    reported = present.copy()
-    invalid = np.zeros(positions.shape, dtype=np.bool_)
-    result[present] = np.where(usual, numbers, 0)
-    for where in np.flatnonzero(present)[~usual]:
+    result[present] = numbers
+    reported, invalid = present, np.zeros(positions.shape, dtype=np.bool_)
+    for where in np.flatnonzero(present)[~usual] if not usual.all() else ():
         cell = np.unravel_index(where, positions.shape)
         count = whole_number(scalar(values[int(positions[cell])].as_py()))
         reported[cell] = count is not None
         invalid[cell] = count is not None and count < 0
         result[cell] = max(count or 0, 0)
     too_large = result > MAX_TOKENS
-    result[too_large] = 0
-    return Counts(list(there), result, reported, invalid | too_large)
+    if too_large.any():
+        result[too_large] = 0
+        invalid |= too_large
+    return Counts(list(there), result, reported, invalid)
 
 
 def whole_number(value: Scalar) -> int | None:
@@ -194,14 +161,15 @@ def whole_number(value: Scalar) -> int | None:
 
 
 def fixed(column: pa.BinaryArray, size: int) -> tuple[pa.FixedSizeBinaryArray, Mask]:
-    """Ids of a fixed size. The mask marks those of another size, and those all zero; they become zero."""
+    """Ids of a size, 8 or 16. The mask marks those of another size, which become zero, and those all zero."""
     wrong = np.diff(bounds(column)) != size
     if wrong.any():
         column = pc.if_else(pa.array(wrong), pa.scalar(bytes(size), pa.binary()), column)
     first, last = bounds(column)[[0, -1]]
-    ids = data(column)[first:last].reshape(-1, size)
+    ids = data(column)[first:last]
     array = pa.Array.from_buffers(pa.binary(size), len(column), [None, pa.py_buffer(ids)])
-    return array, wrong | ~ids.any(axis=1)
+    words = ids.view("<u8").reshape(-1, size // 8)
+    return array, wrong | (words[:, 0] | words[:, -1] == 0)
 
 
 def cut(texts: pa.StringArray) -> pa.StringArray:
@@ -211,6 +179,11 @@ def cut(texts: pa.StringArray) -> pa.StringArray:
         return texts
     head = pc.utf8_slice_codeunits(texts, 0, MAX_NAME)
     return pc.if_else(pa.array(long), pc.binary_join_element_wise(head, _ELLIPSIS, ""), texts)
+
+
+def short(text: str) -> str:
+    """A text of at most MAX_NAME characters, as `cut` does it."""
+    return text if len(text) <= MAX_NAME else text[:MAX_NAME] + _ELLIPSIS
 
 
 def _present(found: Pivot, fields: Fields) -> dict[str, Positions]:
@@ -225,10 +198,16 @@ def _present(found: Pivot, fields: Fields) -> dict[str, Positions]:
 def _gather(found: Pivot, columns: Iterable[Positions]) -> pa.BinaryArray:
     """The encoded values of columns, end to end; null where there is none."""
     positions = np.concatenate(list(columns))
-    return found.values.take(pa.array(positions, mask=positions < 0))
+    absent = positions < 0
+    return found.values.take(pa.array(positions, mask=absent) if absent.any() else pa.array(positions))
 
 
-def _empty(rows: int) -> pa.StringArray:
+def _blank_for_null(encoded: pa.BinaryArray) -> pa.BinaryArray:
+    return encoded.fill_null(b"") if encoded.null_count else encoded
+
+
+def empty(rows: int) -> pa.StringArray:
+    """A column of empty texts."""
     return pa.Array.from_buffers(
         pa.string(), rows, [None, pa.py_buffer(np.zeros(rows + 1, np.int32)), pa.py_buffer(b"")]
     )

@@ -71,6 +71,28 @@ class Settings(BaseSettings):
     retry_after: float = Field(1.0, gt=0, description="What a sender we cannot serve now is asked to wait.")
     shutdown_timeout: float = Field(10.0, gt=0, description="How long SIGTERM waits for requests in flight.")
 
+    memory_rows: int = Field(
+        1 << 18,
+        gt=1,
+        description="Observations remembered, so that what comes later finds its call: 350 bytes each.",
+    )
+    sweep_interval: float = Field(
+        5.0,
+        gt=0,
+        description="How often stored rows that came by different processes are resolved together. "
+        "A sweep that takes long is followed by a longer pause.",
+    )
+    sweep_horizon: float = Field(
+        900.0,
+        gt=0,
+        description="Rows written further apart, by different processes, are not resolved together.",
+    )
+    rollup_delay: float = Field(
+        120.0,
+        gt=0,
+        description="A roll-up whose calls have not come by then is charged itself, until they come.",
+    )
+
     max_clock_skew: float = Field(
         86_400.0,
         ge=0,

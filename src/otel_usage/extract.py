@@ -1,24 +1,18 @@
-"""SPANS to OBSERVATIONS: which spans are calls to a model, and what they say of it.
+"""SPANS to OBSERVATIONS: which spans are calls to a model. What they say of it is read by `observe`.
 
 The rules, in words:
 
-- A span is a **candidate** if it names an operation (`gen_ai.operation.name`), or, from before there were
-  operations, names a provider and has an attribute for input or output tokens. Any other is *ignored*.
-- A candidate whose operation is an inference (or that names none) is one call: role `inference`.
-  Another operation with token attributes repeats those of its children: role `rollup`. Without: *ignored*.
-- An attribute without a value, or with empty text, is not there. Of several for one field the newest counts.
-- A candidate is *rejected*, with the reason, if a token count is no count (negative, fractional, boolean,
-  text other than digits, over MAX_TOKENS), a billing attribute of it is no text, too long or not one of its
-  values, an id has the wrong length or is all zero, or no time says when the call was: none is there, or it
-  is before 2020 or after the clock.
-- NaN is a count that was not reported. A span without start has its end as start.
-- The payer (account and context) is taken from the span, else from the resource, as a pair; transaction and
-  usage type each by themselves. No context: `customer` with an account, `system` without one. A call of a
-  customer without account, or of nobody named, is `unattributed`.
-- The call's identity is the provider's response id where it is long enough to be unique, else the span.
-  A roll-up's is always its span: the id it may carry is that of one of its children.
-- Usage is `reported` if both input and output tokens are (of embeddings, input), else `missing`.
-- Counts become OTel's inclusive totals; `conventions` says whose input lacks the cached tokens.
+- What a span is, is said by the attributes for it (`Kind`), in the order of the dialects: the first whose
+  value is known decides. If no value is known, it is an operation of the name that the first of them says.
+- A span without such an attribute that names a provider or tells tokens is what its name says, if a dialect
+  knows that. Else it is an inference (`chat`) if it tells tokens and names a provider or a model.
+- An inference is one call: role `inference`. So is an operation that is seldom paid by the token, such as a
+  reranking, if its span tells tokens. Any other span that tells tokens, be its operation known or not,
+  repeats those of calls inside it: role `rollup`. All others are *ignored*.
+- A candidate is *rejected* if its trace or span id has the wrong length or is all zero, or for a reason of
+  `observe`. A parent id that is none is no parent.
+- A claim is what a span that is no candidate itself says of who pays or for what; what a candidate says is in
+  its observation. One that is not valid is none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,61 +21,73 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from otel_usage import columns, identity, payer, usage
-from otel_usage.attributes import MAX_ID
-from otel_usage.checks import Check, reject
-from otel_usage.columns import Fields, Named, Pivot, Positions
-from otel_usage.dialects import conventions, otel_genai
-from otel_usage.model import CALL_ID, EARLIEST_NS, MAX_NAME, OBSERVATIONS, TIMESTAMP, Scalar, Spans
-from otel_usage.names import Mask, Names, choose, constant, where
-from otel_usage.otlp.values import spelled
+from otel_usage import columns, dialects, observe
+from otel_usage.checks import Check
+from otel_usage.columns import Pivot
+from otel_usage.dialects import emitters
+from otel_usage.dialects.dialect import CHAT, INFERENCES, INFERENCES_IF_USED, Kind
+from otel_usage.dialects.documents import DOCUMENTS
+from otel_usage.dialects.language import Language
+from otel_usage.extraction import EmitterCount, Extraction, Received
+from otel_usage.identity import ROLLUP_RANK
+from otel_usage.model import CLAIMS, Scope, Spans
+from otel_usage.names import Mask, Names, Rows, choose, where
+from otel_usage.observe import Candidates, Carriers, Sources, Told
+from otel_usage.payer import BILLING
 
-_SERVICE_NAME: Final = "service.name"
-_MODEL_NAMES: Final[Fields] = {
-    "operation": otel_genai.OPERATION,
-    "provider": otel_genai.PROVIDER,
-    "request_model": otel_genai.REQUEST_MODEL,
-    "response_model": otel_genai.RESPONSE_MODEL,
-    "service_tier": otel_genai.SERVICE_TIER,
-    "error_type": otel_genai.ERROR_TYPE,
-}
-_NAMES: Final[Fields] = {**_MODEL_NAMES, **payer.NAMES}
-_TEXTS: Final[Fields] = {"response_id": otel_genai.RESPONSE_ID, **payer.TEXTS}
-_ROLES: Final = ("inference", "rollup")
-_RANKS: Final = (8, 1)  # of the roles: which observation of a call wins, see identity.versions
-_USAGE_TYPES: Final = ("text", "embedding")
+__all__ = ["EmitterCount", "Extraction", "observations"]
+
 _ERROR_STATUS: Final = 2  # opentelemetry.proto.trace.v1.Status.STATUS_CODE_ERROR
-_ERROR_OTHER: Final = "_OTHER"  # semantic conventions: error.type of an error that has no type
+_NONE: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Extraction:
-    """OBSERVATIONS, and per request what became of the spans that are not in it."""
-
-    observations: pa.Table
-    received: npt.NDArray[np.int64]
-    ignored: npt.NDArray[np.int64]
-    rejected: npt.NDArray[np.int64]
-    messages: Sequence[str]
-    """Why spans were rejected; empty where none were."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidates:
-    """The candidates among the spans: their SPANS rows, their attributes, and which are inferences."""
+class _Spans:
+    """Spans of which something is to be said: their SPANS rows, ids, and what their attributes tell."""
 
     rows: pa.RecordBatch
+    trace_id: pa.FixedSizeBinaryArray
+    span_id: pa.FixedSizeBinaryArray
+    parent_span_id: pa.FixedSizeBinaryArray
+    no_trace: Mask
+    no_span: Mask
     found: Pivot
-    names: Mapping[str, Named]
-    inference: Mask
+    told: Told
 
-    def index(self, name: str) -> Positions:
-        """The index of each one's request, resource or scope."""
-        return self.rows[name].to_numpy()
+    @classmethod
+    def of(cls, rows: pa.RecordBatch, found: Pivot, told: Told) -> "_Spans":
+        """The rows, with their ids checked."""
+        trace_id, no_trace = columns.fixed(rows["trace_id"], 16)
+        span_id, no_span = columns.fixed(rows["span_id"], 8)
+        parent_span_id, _ = columns.fixed(rows["parent_span_id"], 8)
+        return cls(rows, trace_id, span_id, parent_span_id, no_trace, no_span, found, told)
+
+    def take(self, rows: Rows) -> "_Spans":
+        """Some of them."""
+        if len(rows) == self.rows.num_rows:
+            return self
+        taken = pa.array(rows)
+        return _Spans(
+            self.rows.take(taken),
+            self.trace_id.take(taken),
+            self.span_id.take(taken),
+            self.parent_span_id.take(taken),
+            self.no_trace[rows],
+            self.no_span[rows],
+            self.found.take(rows),
+            self.told.take(rows),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """Which of some spans are candidates, and what each of these is."""
+
+    rows: Rows
+    operation: Names
+    inference: Mask
 
 
 def observations(spans: Spans, tenants: Sequence[str], *, now_ns: int, max_clock_skew_ns: int) -> Extraction:
@@ -89,143 +95,174 @@ def observations(spans: Spans, tenants: Sequence[str], *, now_ns: int, max_clock
 
     A call that starts later than `now_ns + max_clock_skew_ns` is rejected.
     """
-    requests = len(tenants)
-    received = np.bincount(spans.rows["request"].to_numpy(), minlength=requests)
-    none = np.zeros(requests, np.int64)
-    candidates = _candidates(spans)
-    if candidates is None:
-        return Extraction(_nothing(), received, received, none, [""] * requests)
-    request = candidates.index("request")
-    ignored = received - np.bincount(request, minlength=requests)
-    fields, checks = _observe(spans, candidates, tenants, now_ns + max_clock_skew_ns)
-    rejection = reject(checks, candidates.found, request, fields["span_id"], requests)
-    table = pa.Table.from_arrays([fields[name] for name in OBSERVATIONS.names], schema=OBSERVATIONS)
-    if rejection.rows.any():
-        table = table.filter(pa.array(~rejection.rows))
-    return Extraction(table, received, ignored, rejection.counts, rejection.messages)
+    language, scope = dialects.of_spans(), spans.rows["scope"].to_numpy()
+    received = Received(spans.rows["request"].to_numpy(), scope, spans.scopes, len(tenants))
+    telling = _telling(language)
+    found = observe.find(spans.attributes, scope, spans.scopes, language, telling=telling)
+    rows = np.flatnonzero(found.has(telling))
+    if not len(rows):
+        return received.nothing()
+    some = _some(spans.rows, rows, found, language)
+    calls = _calls(some, language)
+    claims = _claims(some, calls.rows, tenants)
+    if not len(calls.rows):
+        return received.nothing(claims)
+    candidates = _candidates(some.take(calls.rows), calls, spans.scopes, language)
+    sources = Sources(spans.resources, spans.scopes, tenants)
+    observed = observe.observe(candidates, sources, now_ns + max_clock_skew_ns)
+    return received.account(rows[calls.rows], observed.table, observed.rejection, claims)
 
 
 @cache
-def _nothing() -> pa.Table:
-    return OBSERVATIONS.empty_table()
+def _telling(language: Language) -> tuple[str, ...]:
+    """The attributes without which a span is no candidate, and claims nothing."""
+    kinds = (kind.attribute for kind in language.kinds)
+    return (*kinds, *language.names["provider"], *_usage(language), *BILLING)
 
 
 @cache
-def _wanted() -> pa.BinaryArray:
-    groups = (*_NAMES.values(), *_TEXTS.values(), *otel_genai.TOKENS.values())
-    return pa.array([name.encode() for group in groups for name in group])
+def _usage(language: Language) -> tuple[str, ...]:
+    """The attributes that tell that tokens were used."""
+    documents = (each.attribute for each in DOCUMENTS if each.usage == ("",))
+    return (*language.tokens["input_tokens"], *language.tokens["output_tokens"], *documents)
 
 
-def _candidates(spans: Spans) -> _Candidates | None:
-    found = columns.pivot(spans.attributes, spans.rows.num_rows, _wanted())
-    if not found.found:
+def _some(every: pa.RecordBatch, rows: Rows, found: Pivot, language: Language) -> _Spans:
+    """Some of the spans, with what they tell in texts, and in each attribute for what they are."""
+    found = found.take(rows)
+    kinds = {kind.attribute: (kind.attribute,) for kind in language.kinds if kind.attribute in found.found}
+    taken = every if len(rows) == every.num_rows else every.take(pa.array(rows))
+    return _Spans.of(taken, found, observe.tell(found, language, kinds))
+
+
+def _claims(every: _Spans, candidates: Rows, tenants: Sequence[str]) -> pa.Table | None:
+    """CLAIMS of the spans that are no candidates and claim something, validly."""
+    count = every.rows.num_rows
+    if len(candidates) == count:
         return None
-    tokens = otel_genai.TOKENS
-    used = found.has((*tokens["input_tokens"], *tokens["output_tokens"]))
-    old = used & found.has(otel_genai.PROVIDER)
-    rows = np.flatnonzero(found.has(otel_genai.OPERATION) | old)
-    if not len(rows):
-        return None
-    names = columns.names(found.take(rows), _NAMES)
-    operation = names["operation"].names
-    unnamed, call = operation.is_one_of(("",)), operation.is_one_of(otel_genai.INFERENCE)
-    inference = call | (unnamed & old[rows])
-    kept = np.flatnonzero(inference | (~unnamed & used[rows]))
-    if len(kept) < len(inference):
-        names = {name: column.take(kept) for name, column in names.items()}
-        inference = inference[kept]
-    rows = rows[kept]
-    if not len(rows):
-        return None
-    batch = spans.rows if len(rows) == spans.rows.num_rows else spans.rows.take(pa.array(rows))
-    return _Candidates(batch, found.take(rows), names, inference)
-
-
-def _observe(
-    spans: Spans, candidates: _Candidates, tenants: Sequence[str], latest_ns: int
-) -> tuple[dict[str, pa.Array], list[Check]]:
-    """The columns of OBSERVATIONS, and the checks on them."""
-    rows, found, inference = candidates.rows, candidates.found, candidates.inference
-    count, resource, scope = len(inference), candidates.index("resource"), candidates.index("scope")
-    texts = columns.texts(found, _TEXTS)
-    embedding = candidates.names["operation"].names.is_one_of((otel_genai.EMBEDDINGS,))
-    claim, shared = payer.Claim.of(candidates.names, texts), payer.Claim.inherited(spans.resources, resource)
-    billed = payer.read(claim, shared, choose(embedding, _USAGE_TYPES))
-    exclusive = np.array([each.name in conventions.EXCLUSIVE_EMITTERS for each in spans.scopes])
-    used = usage.read(found, exclusive[scope], embedding)
-    times, time_check = _times(rows, latest_ns)
-    trace_id, no_trace = columns.fixed(rows["trace_id"], 16)
-    span_id, no_span = columns.fixed(rows["span_id"], 8)
-    tenant = choose(candidates.index("request"), tenants)
-    response_id = texts["response_id"].array
-    rank = np.where(inference, *_RANKS).astype(np.uint64)
+    other = np.ones(count, np.bool_)
+    other[candidates] = False
+    some = every.take(np.flatnonzero(other))
+    claim = some.told.claim
+    valid = claim.valid() & ~some.no_trace & ~some.no_span
     fields = {
-        "request": rows["request"],
-        "tenant": tenant.array(),
-        "call_id": _call_id(tenant, response_id, inference, trace_id, span_id),
-        "version": pa.array(identity.versions(rank, used.detail, span_id)),
-        "is_deleted": pa.array(np.zeros(count, np.uint8)),
-        "role": choose(~inference, _ROLES).array(),
-        "duplicate_of": pa.nulls(count, CALL_ID),
-        "signal": constant("span", count).array(),
-        "trace_id": trace_id,
-        "span_id": span_id,
-        "response_id": response_id,
-        "service_name": choose(
-            resource, [_short(each.attributes.get(_SERVICE_NAME)) for each in spans.resources]
-        ).array(),
-        "scope_name": choose(scope, [_short(each.name) for each in spans.scopes]).array(),
-        "scope_version": choose(scope, [_short(each.version) for each in spans.scopes]).array(),
+        "tenant": choose(some.rows["request"].to_numpy(), tenants).array(),
+        "trace_id": some.trace_id,
+        "span_id": some.span_id,
+        "parent_span_id": some.parent_span_id,
+        "account_id": claim.account_id.names.array(),
+        "context": claim.context.names.array(),
+        "transaction_id": claim.transaction_id.array,
     }
-    checks = [
-        Check("trace_id", no_trace, "is not 16 bytes, or all zero"),
-        Check("span_id", no_span, "is not 8 bytes, or all zero"),
-        time_check,
-        *billed.checks,
-        *used.checks,
-    ]
-    return fields | _model(candidates) | times | billed.columns | used.columns, checks
+    table = pa.Table.from_arrays([fields[name] for name in CLAIMS.names], schema=CLAIMS)
+    return table if valid.all() else table.filter(pa.array(valid))
 
 
-def _model(candidates: _Candidates) -> dict[str, pa.Array]:
-    """What was called, and whether it failed."""
-    fields = {name: candidates.names[name].names for name in _MODEL_NAMES}
-    failed = candidates.rows["status_code"].to_numpy() == _ERROR_STATUS
-    if failed.any():
-        untyped = failed & ~fields["error_type"].non_empty()
-        fields["error_type"] = where(untyped, constant(_ERROR_OTHER, len(failed)), fields["error_type"])
-    return {name: column.array() for name, column in fields.items()}
+def _calls(some: _Spans, language: Language) -> _Calls:
+    """The candidates among some spans."""
+    operations = _operations(language)
+    used = some.found.has(_usage(language))
+    kinds = [kind for kind in language.kinds if kind.attribute in some.told.names]
+    operation = operations.by_attributes(some.told, kinds)
+    silent = np.flatnonzero(~some.found.has([kind.attribute for kind in kinds]))
+    if len(silent):
+        operation[silent] = operations.of_silent(some.take(silent), used[silent])
+    inference = operations.inference[operation] | (operations.if_used[operation] & used)
+    kept = np.flatnonzero(inference | used)
+    named = operations.names(some.found.take(kept), operation[kept], kinds)
+    return _Calls(kept, named, inference[kept])
 
 
-def _short(value: Scalar) -> str:
-    text = spelled(value) or ""
-    return text if len(text) <= MAX_NAME else columns.cut(pa.array([text]))[0].as_py()
+def _candidates(some: _Spans, calls: _Calls, scopes: Sequence[Scope], language: Language) -> Candidates:
+    rows, scope = some.rows, some.rows["scope"].to_numpy()
+    ranks = np.array([emitters.rank(each.name) for each in scopes], np.uint64)
+    carriers = Carriers(
+        signal="span",
+        request=rows["request"].to_numpy(),
+        resource=rows["resource"].to_numpy(),
+        scope=scope,
+        trace_id=some.trace_id,
+        span_id=some.span_id,
+        parent_span_id=some.parent_span_id,
+        start_ns=rows["start_time_unix_nano"].to_numpy(),
+        end_ns=rows["end_time_unix_nano"].to_numpy(),
+        failed=rows["status_code"].to_numpy() == _ERROR_STATUS,
+        checks=[
+            Check("trace_id", some.no_trace, "is not 16 bytes, or all zero"),
+            Check("span_id", some.no_span, "is not 8 bytes, or all zero"),
+        ],
+    )
+    return Candidates(
+        carriers,
+        language,
+        some.found,
+        calls.operation,
+        calls.inference,
+        rank=np.where(calls.inference, ranks[scope], np.uint64(ROLLUP_RANK)),
+        told=some.told,
+    )
 
 
-def _times(rows: pa.RecordBatch, latest_ns: int) -> tuple[dict[str, pa.Array], Check]:
-    """When the call started, and how long it took. A span without start has its end as start."""
-    start, end = rows["start_time_unix_nano"].to_numpy(), rows["end_time_unix_nano"].to_numpy()
-    start = np.where(start == 0, end, start)
-    wrong = (start < EARLIEST_NS) | (start > latest_ns)
-    duration = np.where(end > start, end - start, np.uint64(0))
-    fields = {
-        "started_at": pa.array(np.where(wrong, 0, start).astype(np.int64)).cast(TIMESTAMP),
-        "duration_ns": pa.array(duration),
-    }
-    problem = "is missing, in the future, or before 2020 (nanoseconds are expected)"
-    return fields, Check("start_time_unix_nano", wrong, problem)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Operations:
+    """The operations that a language knows, by number; _NONE is any other.
+
+    `inference` and `if_used` are by that number: whether it is an inference, and whether it is one if its
+    span tells tokens.
+    """
+
+    language: Language
+    known: Sequence[str]
+    inference: Mask
+    if_used: Mask
+
+    def by_attributes(self, told: Told, kinds: Sequence[Kind]) -> Rows:
+        """What the attributes say: the first whose value is known."""
+        operation = np.full(len(told.claim.context.invalid), _NONE)
+        for kind in reversed(kinds):
+            said = self._numbers(told.names[kind.attribute].names, kind.operations)
+            operation = np.where(said == _NONE, operation, said)
+        return operation
+
+    def of_silent(self, some: _Spans, used: Mask) -> Rows:
+        """What spans are of which no attribute says it."""
+        names = Names.of(some.rows["name"].fill_null("").dictionary_encode())
+        provided = some.found.has(self.language.names["provider"])
+        operation = np.where(used | provided, self._numbers(names, self.language.span_names), _NONE)
+        models = (*self.language.names["request_model"], *self.language.names["response_model"])
+        named = used & (provided | some.found.has(models))
+        return np.where((operation == _NONE) & named, self.known.index(CHAT), operation)
+
+    def names(self, found: Pivot, operation: Rows, kinds: Sequence[Kind]) -> Names:
+        """The names of operations: of those that are not known, what the attributes say."""
+        known = choose(operation % len(self.inference), (*self.known, ""))
+        other = np.flatnonzero(operation == _NONE)
+        if not len(other):
+            return known
+        attributes = [kind.attribute for kind in kinds]
+        said = columns.names(found.take(other), {"operation": attributes})["operation"].names
+        index = np.zeros(len(operation), np.int64)
+        index[other] = said.index
+        return where(operation == _NONE, Names(index, said.dictionary), known)
+
+    def _numbers(self, names: Names, operations: Mapping[str, str]) -> Rows:
+        number = {name: i for i, name in enumerate(self.known)}
+        there = np.flatnonzero(np.bincount(names.index, minlength=len(names.dictionary)))
+        numbers = np.full(max(len(names.dictionary), 1), _NONE)
+        for i, text in zip(there.tolist(), names.dictionary.take(pa.array(there)).to_pylist(), strict=True):
+            if text.lower() in operations:
+                numbers[i] = number[operations[text.lower()]]
+        return numbers[names.index]
 
 
-def _call_id(
-    tenant: Names, response_id: pa.StringArray, inference: Mask, trace_id: pa.Array, span_id: pa.Array
-) -> pa.Array:
-    length = pc.utf8_length(response_id).to_numpy()
-    unique = inference & (length >= identity.UNIQUE_RESPONSE_ID) & (length <= MAX_ID)
-    tenants = tenant.array()
-    if unique.all():
-        return identity.call_ids(tenants, "response", response_id)
-    span = pc.binary_join_element_wise(trace_id.cast(pa.binary()), span_id.cast(pa.binary()), b"")
-    by_span = identity.call_ids(tenants, "span", span)
-    if not unique.any():
-        return by_span
-    return pc.if_else(pa.array(unique), identity.call_ids(tenants, "response", response_id), by_span)
+@cache
+def _operations(language: Language) -> _Operations:
+    told = [*(kind.operations for kind in language.kinds), language.span_names]
+    known = tuple(dict.fromkeys([CHAT, *(name for each in told for name in each.values())]))
+    every = (*known, None)
+    return _Operations(
+        language,
+        known,
+        np.array([name in INFERENCES for name in every]),
+        np.array([name in INFERENCES_IF_USED for name in every]),
+    )

@@ -7,74 +7,56 @@ queue is the buffer, and a request that we cannot take is refused while it is st
 import asyncio
 import contextlib
 import itertools
-import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import structlog
 
+from otel_usage.batch import Export, TooMany
 from otel_usage.config import Settings
-from otel_usage.extract import Extraction, observations
-from otel_usage.model import Outcome, Permanent, Retryable, Spans
-from otel_usage.names import Names
-from otel_usage.otlp.decode import decodable, decode
-from otel_usage.pricing import PriceBook, price
-from otel_usage.recent import RecentCalls
-from otel_usage.resolve import Resolution, resolve
+from otel_usage.ledger import Ledger
+from otel_usage.model import Outcome, Permanent, Retryable, Signal
+from otel_usage.otlp.decode import decodable
+from otel_usage.pricing import PriceBook
 from otel_usage.store import Store
+from otel_usage.sweep import Sweep
+from otel_usage.writer import Answer, Record, Request, Writer
 
-_NS = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Export:
-    """An OTLP request that waits; answered with its Outcome."""
-
-    body: bytes
-    tenant: str
-    answer: asyncio.Future[Outcome]
-
-    @property
-    def size(self) -> int:
-        return len(self.body)
+SWEEP_SHARE: Final = 0.05
+"""The share of the time that sweeps may take."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Record:
-    """An observation that waits; answered with its USAGE row."""
+class _Waiting:
+    """A request that waits for its answer. `size` in bytes."""
 
-    observation: pa.Table
-    answer: asyncio.Future[pa.Table]
-
-    @property
-    def size(self) -> int:
-        return int(self.observation.nbytes)
+    request: Request
+    size: int
+    answer: asyncio.Future[Any]
 
 
-_Request: TypeAlias = _Export | _Record
-_Answer: TypeAlias = Outcome | pa.Table | Exception
+_Answer: TypeAlias = Answer | Exception
 
 
 @dataclass(slots=True)
 class _Queue:
     """Requests that wait, and their bytes."""
 
-    waiting: deque[_Request] = field(default_factory=deque)
+    waiting: deque[_Waiting] = field(default_factory=deque)
     size: int = 0
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def put(self, request: _Request) -> None:
+    def put(self, request: _Waiting) -> None:
         self.waiting.append(request)
         self.size += request.size
         self.arrived.set()
 
-    def take(self, limit: int) -> list[_Request]:
+    def take(self, limit: int) -> list[_Waiting]:
         """The first requests, up to `limit` bytes, at least one."""
         taken = [self.waiting.popleft()]
         size = taken[0].size
@@ -91,20 +73,23 @@ class Ingest:
     An async context manager; leaving it waits for what is under way.
     """
 
-    def __init__(self, settings: Settings, store: Store, book: PriceBook) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, book: PriceBook, ledger: Ledger | None = None
+    ) -> None:
         self.accepting = False
         """Whether requests are taken; the others are refused."""
+        self.ledger = ledger or Ledger()
+        """What became of everything."""
         self._settings = settings
         self._store = store
-        self._book = book
-        self._recent = RecentCalls()
+        self._writer = Writer(settings, store, book, self.ledger)
         self._queue = _Queue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
-        self._writer: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._writer = asyncio.create_task(self._write())
         self.accepting = True
+        self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._sweep())]
         return self
 
     async def __aexit__(
@@ -113,37 +98,40 @@ class Ingest:
         await self.drain()
         self._thread.shutdown()
 
-    async def export(self, body: bytes, *, tenant: str) -> Outcome:
-        """What became of the spans of an encoded ExportTraceServiceRequest, once its calls are durable.
+    async def export(self, body: bytes, *, tenant: str, signal: Signal = Signal.TRACES) -> Outcome:
+        """What became of the items of an encoded OTLP request, once its calls are durable.
 
         Raises Permanent if `body` is not one; Retryable if we are full or stopping, or the store is down.
         """
-        request = _Export(body, tenant, asyncio.get_running_loop().create_future())
-        self._put(request)
-        return await request.answer
+        with self.ledger.request(signal):
+            outcome: Outcome = await self._put(Export(body, tenant, signal), len(body))
+            return outcome
 
     async def record(self, observation: pa.Table) -> pa.Table:
         """The USAGE row of an OBSERVATIONS row, once it is durable. Raises as `export` does."""
-        request = _Record(observation, asyncio.get_running_loop().create_future())
-        self._put(request)
-        return await request.answer
+        with self.ledger.request("record"):
+            return await self._put(Record(observation), int(observation.nbytes))
 
     async def drain(self) -> None:
         """Take nothing more, and wait until all that was taken is answered."""
         self.accepting = False
         self._queue.arrived.set()
-        if self._writer is not None:
-            await self._writer
+        if self._tasks:
+            writing, sweeping = self._tasks
+            sweeping.cancel()
+            await asyncio.gather(writing, sweeping, return_exceptions=True)
 
-    def _put(self, request: _Request) -> None:
+    def _put(self, request: Request, size: int) -> asyncio.Future[Any]:
         limits = self._settings
         if not self.accepting:
             raise Retryable("The server is stopping.", retry_after=limits.retry_after)
         if len(self._queue.waiting) >= limits.max_queue_requests:
             raise Retryable("Too many requests wait (max_queue_requests).", retry_after=limits.retry_after)
-        if self._queue.size + request.size > limits.max_queue_bytes:
+        if self._queue.size + size > limits.max_queue_bytes:
             raise Retryable("Too many bytes wait (max_queue_bytes).", retry_after=limits.retry_after)
-        self._queue.put(request)
+        waiting = _Waiting(request, size, asyncio.get_running_loop().create_future())
+        self._queue.put(waiting)
+        return waiting.answer
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
@@ -157,11 +145,30 @@ class Ingest:
             group = self._queue.take(self._settings.commit_bytes)
             company = len(group)
             try:
-                answers = await loop.run_in_executor(self._thread, self._commit, group)
+                requests = [each.request for each in group]
+                answers = await loop.run_in_executor(self._thread, self._commit, requests)
             except Exception as error:  # noqa: BLE001  whatever it is, the next group must be written
                 answers = [error] * len(group)
-            for request, answer in zip(group, answers, strict=True):
-                _answer(request, answer)
+            for waiting, answer in zip(group, answers, strict=True):
+                _answer(waiting, answer)
+
+    async def _sweep(self) -> None:
+        """Resolve what other processes wrote, and what an earlier one left, again and again."""
+        loop = asyncio.get_running_loop()
+        sweep = Sweep(self._settings, self._store, self._writer)
+        pause = self._settings.sweep_interval
+        while True:
+            await asyncio.sleep(pause)
+            began = loop.time()
+            try:
+                if found := await sweep.find():
+                    # In the writer's thread: no commit comes between what is read and what is written.
+                    await loop.run_in_executor(self._thread, sweep.settle, found)
+            except Retryable as error:
+                structlog.get_logger().warning("sweep failed", reason=str(error))
+            except Exception as error:  # noqa: BLE001  the next sweep may do better
+                structlog.get_logger().error("sweep failed", exc_info=error)
+            pause = max(self._settings.sweep_interval, (loop.time() - began) / SWEEP_SHARE)
 
     async def _linger(self, company: int) -> None:
         """Wait a moment for as many requests as came together last time.
@@ -174,14 +181,16 @@ class Ingest:
                     self._queue.arrived.clear()
                     await self._queue.arrived.wait()
 
-    def _commit(self, group: Sequence[_Request]) -> list[_Answer]:
+    def _commit(self, group: Sequence[Request]) -> Sequence[_Answer]:
         """Make the requests durable, in the writer thread. Each gets its answer, or its own error."""
         try:
-            return self._commit_together(group)
+            return self._writer.write(group)
+        except TooMany:
+            return self._commit_halves(group)
         except Retryable as error:
             return [error] * len(group)
         except Permanent as error:
-            sound = [isinstance(request, _Record) or decodable(request.body) for request in group]
+            sound = [isinstance(each, Record) or decodable(each.body, each.signal) for each in group]
             if all(sound) or not any(sound):
                 return [error] * len(group)
             answers = iter(self._commit(list(itertools.compress(group, sound))))
@@ -189,76 +198,15 @@ class Ingest:
         except Exception as error:  # noqa: BLE001  a fault of ours must not take others down with it
             return self._commit_halves(group) if len(group) > 1 else [error]
 
-    def _commit_halves(self, group: Sequence[_Request]) -> list[_Answer]:
+    def _commit_halves(self, group: Sequence[Request]) -> Sequence[_Answer]:
         half = len(group) // 2
-        return self._commit(group[:half]) + self._commit(group[half:])
-
-    def _commit_together(self, group: Sequence[_Request]) -> list[_Answer]:
-        exports = [request for request in group if isinstance(request, _Export)]
-        spans = decode([request.body for request in exports])
-        if spans.rows.num_rows > self._settings.commit_rows and len(group) > 1:
-            return self._commit_halves(group)
-        extraction = self._extract(spans, [request.tenant for request in exports])
-        records = [request.observation for request in group if isinstance(request, _Record)]
-        table = extraction.observations
-        if records:
-            table = pa.concat_tables([table, *records]).unify_dictionaries().combine_chunks()
-        resolution = resolve(table)
-        adoption = self._recent.adopt(resolution.observations)
-        usage = price(adoption.observations, self._book)
-        if usage.num_rows:
-            moved = adoption.tombstones
-            self._store.insert(pa.concat_tables([usage, moved]) if moved.num_rows else usage)
-            self._recent.remember(adoption)
-        outcomes = iter(_outcomes(extraction, resolution, len(exports)))
-        return [
-            next(outcomes) if isinstance(request, _Export) else _row(usage, request.observation)
-            for request in group
-        ]
-
-    def _extract(self, spans: Spans, tenants: Sequence[str]) -> Extraction:
-        return observations(
-            spans,
-            tenants,
-            now_ns=time.time_ns(),
-            max_clock_skew_ns=int(self._settings.max_clock_skew * _NS),
-        )
+        return [*self._commit(group[:half]), *self._commit(group[half:])]
 
 
-def _outcomes(extraction: Extraction, resolution: Resolution, requests: int) -> list[Outcome]:
-    """Per request, what became of its spans."""
-    table = extraction.observations
-    request = table["request"].to_numpy()
-    rollup = Names.of(table["role"]).is_one_of(("rollup",))
-    kept = resolution.kept[resolution.kept < len(request)]  # the rows behind are those of records
-    lost = resolution.duplicates[resolution.duplicates < len(request)]
-    stored, duplicates, rollups = (
-        np.bincount(request[rows], minlength=requests).tolist()
-        for rows in (kept[~rollup[kept]], lost, kept[rollup[kept]])
-    )
-    return [
-        Outcome(
-            received=int(extraction.received[i]),
-            stored=stored[i],
-            duplicate=duplicates[i],
-            rollup=rollups[i],
-            ignored=int(extraction.ignored[i]),
-            rejected=int(extraction.rejected[i]),
-            message=extraction.messages[i],
-        )
-        for i in range(requests)
-    ]
-
-
-def _row(usage: pa.Table, observation: pa.Table) -> pa.Table:
-    """The row of the call that the observation is of."""
-    return usage.filter(pc.equal(usage["call_id"], observation["call_id"][0]))
-
-
-def _answer(request: _Request, answer: _Answer) -> None:
-    if request.answer.done():  # its sender has left
+def _answer(waiting: _Waiting, answer: _Answer) -> None:
+    if waiting.answer.done():  # its sender has left
         return
     if isinstance(answer, Exception):
-        request.answer.set_exception(answer)
+        waiting.answer.set_exception(answer)
     else:
-        request.answer.set_result(answer)
+        waiting.answer.set_result(answer)

@@ -6,11 +6,21 @@ Every step from the wire to ClickHouse is a pure function from one of these sche
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+
+class Signal(StrEnum):
+    """What an OTLP request carries."""
+
+    TRACES = "traces"
+    LOGS = "logs"
+    METRICS = "metrics"
+
 
 TOKENS: Final = pa.uint64()
 MONEY: Final = pa.decimal128(38, 18)
@@ -59,6 +69,7 @@ _CALL: Final = [
     pa.field("signal", NAME, nullable=False),
     pa.field("trace_id", pa.binary(16), nullable=False),
     pa.field("span_id", pa.binary(8), nullable=False),
+    pa.field("parent_span_id", pa.binary(8), nullable=False),
     pa.field("response_id", pa.string(), nullable=False),
     pa.field("duration_ns", pa.uint64(), nullable=False),
     pa.field("context", NAME, nullable=False),
@@ -70,6 +81,7 @@ _CALL: Final = [
     pa.field("request_model", NAME, nullable=False),
     pa.field("response_model", NAME, nullable=False),
     pa.field("service_tier", NAME, nullable=False),
+    pa.field("region", NAME, nullable=False),
     pa.field("service_name", NAME, nullable=False),
     pa.field("scope_name", NAME, nullable=False),
     pa.field("scope_version", NAME, nullable=False),
@@ -77,6 +89,8 @@ _CALL: Final = [
     pa.field("usage_status", NAME, nullable=False),
     pa.field("usage_convention", NAME, nullable=False),
     pa.field("convention_source", NAME, nullable=False),
+    pa.field("other_usage", pa.string(), nullable=False),
+    pa.field("writer", NAME, nullable=False),
     *(pa.field(name, TOKENS) for name in TOKEN_COLUMNS),
 ]
 
@@ -102,6 +116,20 @@ USAGE: Final = pa.schema(
 )
 """One call's accepted, priced usage: the columns of the ClickHouse table `usage`, in its order.
 A cost is NULL if and only if `unpriced_reason` is not empty."""
+
+CLAIMS: Final = pa.schema(
+    [
+        pa.field("tenant", NAME, nullable=False),
+        pa.field("trace_id", pa.binary(16), nullable=False),
+        pa.field("span_id", pa.binary(8), nullable=False),
+        pa.field("parent_span_id", pa.binary(8), nullable=False),
+        pa.field("account_id", NAME, nullable=False),
+        pa.field("context", NAME, nullable=False),
+        pa.field("transaction_id", pa.string(), nullable=False),
+    ]
+)
+"""One row per span that is no LLM call and whose own attributes say who pays or for what. What is not said is
+empty."""
 
 SPANS: Final = pa.schema(
     [

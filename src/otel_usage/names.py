@@ -19,6 +19,7 @@ Integers = npt.NDArray[np.integer[Any]]
 
 _REMEMBERED = 1_024  # lists of options
 _FEW = 1_000  # distinct values that Python goes through faster than Arrow is called
+_SPARSE = 16  # values a row, up to which a table of all values is faster than sorting
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,16 @@ class Names:
 
     def array(self) -> pa.DictionaryArray:
         """The Arrow column."""
-        return pa.DictionaryArray.from_arrays(pa.array(self.index, pa.int32()), self.dictionary)
+        index = pa.array(self.index, pa.int32())
+        return pa.DictionaryArray.from_arrays(index, self.dictionary, safe=False)  # of ours, so within bounds
 
     def take(self, rows: Rows) -> "Names":
         """Some of the rows."""
         return Names(self.index[rows], self.dictionary)
+
+    def texts(self) -> list[str]:
+        """The text of each row: for a few rows."""
+        return self.dictionary.take(pa.array(self.index)).to_pylist()
 
     def non_empty(self) -> Mask:
         """Per row, whether there is a text."""
@@ -92,6 +98,8 @@ def where(condition: Mask, then: Names, otherwise: Names) -> Names:
     """Per row, the one name or the other."""
     if not condition.any():
         return otherwise
+    if condition.all():
+        return then
     if then.dictionary is otherwise.dictionary:
         return Names(np.where(condition, then.index, otherwise.index), then.dictionary)
     index = np.where(condition, then.index, otherwise.index + len(then.dictionary))
@@ -103,14 +111,30 @@ def groups(keys: Sequence[Integers]) -> tuple[Rows, Rows]:
 
     Keys are non-negative.
     """
-    code = np.zeros(len(keys[0]), dtype=np.int64)
+    code: Rows = np.zeros(len(keys[0]), np.int64)
+    most = 1
     for key in keys:
-        values = int(key.max(initial=0)) + 1
-        if int(code.max(initial=0)) > np.iinfo(np.int64).max // values - 1:
-            code = np.unique(code, return_inverse=True)[1].astype(np.int64)
-        code = code * values + key
-    _, first, group = np.unique(code, return_index=True, return_inverse=True)
+        number, values = _numbered(key)
+        if most * values > _SPARSE * len(code) + _FEW:
+            code, most = _numbered(code)
+        code, most = code * values + number, most * values
+    group, most = _numbered(code)
+    first = np.zeros(most, np.int64)
+    first[group[::-1]] = np.arange(len(group))[::-1]
     return first, group
+
+
+def _numbered(key: Integers) -> tuple[Rows, int]:
+    """The key as numbers without gaps, in its order, and how many there are."""
+    most = int(key.max(initial=-1)) + 1
+    if most > _SPARSE * len(key) + _FEW:
+        values, number = np.unique(key, return_inverse=True)
+        return number, len(values)
+    there = np.bincount(key, minlength=most) > 0
+    if there.all():
+        return key.astype(np.int64, copy=False), most
+    place: Rows = np.cumsum(there) - 1
+    return place[key], int(place[-1]) + 1
 
 
 def sizes(texts: pa.StringArray | pa.BinaryArray) -> npt.NDArray[np.int32]:

@@ -16,6 +16,14 @@ from otel_usage.model import Resource, Scalar
 from otel_usage.names import Mask, Names, Rows, choose, longer_than, sizes, where
 from otel_usage.otlp.values import spelled
 
+BILLING: Final = (
+    attributes.ACCOUNT_ID,
+    attributes.CONTEXT,
+    attributes.USAGE_TYPE,
+    attributes.TRANSACTION_ID,
+)
+"""The attributes that a claim is read from."""
+
 NAMES: Final[Fields] = {
     "account_id": (attributes.ACCOUNT_ID,),
     "context": (attributes.CONTEXT,),
@@ -23,13 +31,6 @@ NAMES: Final[Fields] = {
 }
 TEXTS: Final[Fields] = {"transaction_id": (attributes.TRANSACTION_ID,)}
 """The fields of a claim, as `columns.names` and `columns.texts` read them."""
-
-_BILLING: Final = (
-    attributes.ACCOUNT_ID,
-    attributes.CONTEXT,
-    attributes.USAGE_TYPE,
-    attributes.TRANSACTION_ID,
-)
 _ATTRIBUTIONS: Final = ("span", "resource", "unattributed")
 _SPAN, _RESOURCE, _UNATTRIBUTED = range(3)
 _DEFAULT_CONTEXTS: Final = (attributes.SYSTEM, attributes.CUSTOMER)
@@ -37,40 +38,64 @@ _DEFAULT_CONTEXTS: Final = (attributes.SYSTEM, attributes.CUSTOMER)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The billing attributes as one level states them, span or resource."""
+    """The billing attributes as one level states them, span or resource, and what is wrong with them."""
 
     account_id: Named
     context: Named
     usage_type: Named
     transaction_id: Texts
+    faults: Sequence[Check]
+    """Of account, transaction, context and usage type, in this order."""
 
     @classmethod
     def of(cls, names: Mapping[str, Named], texts: Mapping[str, Texts]) -> "Claim":
         """The claim among the columns read for NAMES and TEXTS."""
-        return cls(names["account_id"], names["context"], names["usage_type"], texts["transaction_id"])
+        told = names["account_id"], names["context"], names["usage_type"], texts["transaction_id"]
+        return cls(*told, _faults(*told))
 
     @classmethod
     def inherited(cls, resources: Sequence[Resource], rows: Rows) -> "Claim | None":
         """Per row, the claim of the resource it names by index; None if no resource makes any."""
-        if not any(name in resource.attributes for resource in resources for name in _BILLING):
+        if not any(name in resource.attributes for resource in resources for name in BILLING):
             return None
         account_id, context, usage_type, transaction_id = (
-            _said([resource.attributes.get(name) for resource in resources], rows) for name in _BILLING
+            _said([resource.attributes.get(name) for resource in resources], rows) for name in BILLING
         )
         texts = Texts(transaction_id.names.array().dictionary_decode(), transaction_id.invalid)
-        return cls(account_id, context, usage_type, texts)
+        told = account_id, context, usage_type, texts
+        return cls(*told, _faults(*told))
+
+    def take(self, rows: Rows) -> "Claim":
+        """The claims of some of the rows."""
+        if len(rows) == len(self.context.invalid):
+            return self
+        return Claim(
+            self.account_id.take(rows),
+            self.context.take(rows),
+            self.usage_type.take(rows),
+            self.transaction_id.take(rows),
+            [_limited(fault, fault.failed[rows]) for fault in self.faults],
+        )
 
     def made(self) -> Mask:
         """Per row, whether a payer is named."""
         return self.account_id.names.non_empty() | self.context.names.non_empty()
 
+    def valid(self) -> Mask:
+        """Per row, whether it names a payer or a transaction, and nothing is wrong with what it says."""
+        told = self.made() | (sizes(self.transaction_id.array) > 0)
+        for fault in self.faults:
+            told &= ~fault.failed
+        return told
+
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Columns of OBSERVATIONS, and the checks on them."""
+    """Columns of OBSERVATIONS, the checks on them, and whether anyone names the payer."""
 
     columns: dict[str, pa.Array]
     checks: Sequence[Check]
+    named: Mask
 
 
 def read(own: Claim, shared: Claim | None, usage_type: Names) -> Payer:
@@ -82,8 +107,8 @@ def read(own: Claim, shared: Claim | None, usage_type: Names) -> Payer:
     made = own.made()
     level = np.where(made, _SPAN, _UNATTRIBUTED)
     account_id, context, stated = own.account_id.names, own.context.names, own.usage_type.names
-    transaction_id, every = own.transaction_id.array, np.ones(len(made), np.bool_)
-    checks = _checks(own, payer=every, transaction=every, usage_type=every)
+    transaction_id = own.transaction_id.array
+    checks = own.faults
     if shared is not None:
         inherits = ~made & shared.made()
         level[inherits] = _RESOURCE
@@ -92,19 +117,24 @@ def read(own: Claim, shared: Claim | None, usage_type: Names) -> Payer:
         untyped, untold = ~stated.non_empty(), sizes(transaction_id) == 0
         stated = where(untyped, shared.usage_type.names, stated)
         transaction_id = pc.if_else(pa.array(untold), shared.transaction_id.array, transaction_id)
-        checks = (*checks, *_checks(shared, payer=~made, transaction=untold, usage_type=untyped))
+        taken = (~made, untold, ~made, untyped)
+        checks = [
+            *checks,
+            *(_limited(each, each.failed & rows) for each, rows in zip(shared.faults, taken, strict=True)),
+        ]
     charged, unstated = account_id.non_empty(), ~context.non_empty()
     unnamed = ~charged & ~context.is_one_of((attributes.SYSTEM,))
     context = where(unstated, choose(charged, _DEFAULT_CONTEXTS), context)
-    columns = {
+    fields = {
         "account_id": account_id,
         "context": context,
         "usage_type": where(~stated.non_empty(), usage_type, stated),
         "attribution": choose(np.where(unnamed, _UNATTRIBUTED, level), _ATTRIBUTIONS),
     }
     return Payer(
-        {name: column.array() for name, column in columns.items()} | {"transaction_id": transaction_id},
+        {name: column.array() for name, column in fields.items()} | {"transaction_id": transaction_id},
         checks,
+        level != _UNATTRIBUTED,
     )
 
 
@@ -115,15 +145,14 @@ def _said(values: Sequence[Scalar], rows: Rows) -> Named:
     return Named(choose(rows, [(text or "")[: MAX_ID + 1] for text in texts]), invalid[rows])
 
 
-def _checks(claim: Claim, *, payer: Mask, transaction: Mask, usage_type: Mask) -> Sequence[Check]:
-    """What is wrong with a claim, in the rows that take payer, transaction or usage type from it."""
-    account_id = claim.account_id.invalid | claim.account_id.names.longer_than(MAX_ID)
-    transaction_id = claim.transaction_id.invalid | longer_than(claim.transaction_id.array, MAX_ID)
+def _faults(account_id: Named, context: Named, usage_type: Named, transaction_id: Texts) -> Sequence[Check]:
     return (
-        _id_check(attributes.ACCOUNT_ID, payer & account_id),
-        _id_check(attributes.TRANSACTION_ID, transaction & transaction_id),
-        _choice_check(attributes.CONTEXT, claim.context, attributes.CONTEXTS, payer),
-        _choice_check(attributes.USAGE_TYPE, claim.usage_type, attributes.USAGE_TYPES, usage_type),
+        _id_check(attributes.ACCOUNT_ID, account_id.invalid | account_id.names.longer_than(MAX_ID)),
+        _id_check(
+            attributes.TRANSACTION_ID, transaction_id.invalid | longer_than(transaction_id.array, MAX_ID)
+        ),
+        _choice_check(attributes.CONTEXT, context, attributes.CONTEXTS),
+        _choice_check(attributes.USAGE_TYPE, usage_type, attributes.USAGE_TYPES),
     )
 
 
@@ -131,6 +160,10 @@ def _id_check(name: str, failed: Mask) -> Check:
     return Check(name, failed, f"is not a text of at most {MAX_ID} characters", (name,))
 
 
-def _choice_check(name: str, column: Named, known: Sequence[str], taken: Mask) -> Check:
-    failed = taken & (column.invalid | ~column.names.is_one_of(("", *known)))
+def _choice_check(name: str, column: Named, known: Sequence[str]) -> Check:
+    failed = column.invalid | ~column.names.is_one_of(("", *known))
     return Check(name, failed, f"is none of {', '.join(known)}", (name,))
+
+
+def _limited(check: Check, failed: Mask) -> Check:
+    return Check(check.field, failed, check.problem, check.aliases)

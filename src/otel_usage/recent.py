@@ -1,154 +1,285 @@
-"""The keys of calls seen lately, so that a later observation of a call lands on its row.
+"""The observations that were written lately, by the calls, traces and numbers under which others meet them.
 
-The table keeps one row of those with one key, and the key has the payer and the hour. Two observations of a
-call, by two instrumentors say, may name different payers, or start on two sides of an hour. Within a commit
-`resolve` decides between them; across commits the earlier key is remembered here.
+A call is told of in several spans, which come in several requests. What has come lately is remembered here,
+so that each commit is resolved together with what it completes. What is forgotten is left to `sweep`.
 """
 
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from otel_usage.attributes import SYSTEM
-from otel_usage.identity import UNIQUE_RESPONSE_ID
-from otel_usage.model import TIMESTAMP, USAGE
-from otel_usage.names import Names, Rows, sizes
+from otel_usage.chains import Chains, Keys, repeated
+from otel_usage.index import Index
+from otel_usage.lineage import Lineage
+from otel_usage.model import OBSERVATIONS
+from otel_usage.names import Mask, Rows
 
-SLOTS: Final = 1 << 20
-"""Calls remembered at most (50 MB): a thousand calls a second for a quarter of an hour. A call takes the
-place that its identity names, and the one that had it is forgotten."""
+ROWS: Final = 1 << 18
+"""Observations remembered: those of the last half to whole of this number (about 90 MB)."""
 
-_HOUR_NS: Final = 3_600 * 1_000_000_000
-_BLANK: Final = {
-    field.name: None if field.nullable else 0 if pa.types.is_integer(field.type) else "" for field in USAGE
-} | {
-    "role": "inference",
-    "signal": "span",
-    "context": SYSTEM,
-    "trace_id": bytes(16),
-    "span_id": bytes(8),
-    "unpriced_reason": "moved",
-}
-_Objects = npt.NDArray[np.object_]
+KEYS: Final = 1 << 20
+"""Keys of a kind that are remembered when the observations are forgotten (8 MB a kind). A key takes the place
+that it names."""
+STORED: Final = -1
+"""The `request` of observations that did not come in one, but were written before."""
+
+_STEPS: Final = 4  # from a call to its trace, to the calls there, and to their traces
+_TABLES: Final = 64  # kept apart: joining many small ones is cheaper than looking into each
 
 
 @dataclass(frozen=True, slots=True)
-class Adoption:
-    """Observations under the keys of their calls, and what must be written to take back earlier keys."""
+class Involved:
+    """What has to do with observations that came."""
 
-    observations: pa.Table
-    tombstones: pa.Table
-    """USAGE rows that delete the row under an earlier key, for calls of which a better observation came."""
-    settled: Rows
-    """The rows whose keys are now those of their calls: what `RecentCalls.remember` is told."""
+    rows: Mask
+    """Which of them have anything to do with each other, or with what is known."""
+    known: pa.Table
+    """The earlier observations that have to do with them. Their `request` is STORED."""
+    by_trace: Mask
+    by_call: Mask
+    by_numbers: Mask
+    """Which of them may have to do with observations that were forgotten: of their trace, of their call, or
+    with equal numbers."""
 
 
-class RecentCalls:
-    """The key and the version of the best observation of each call seen lately. For one thread."""
+class Recent:
+    """The observations written lately, and the lineage of all spans. For one thread."""
 
-    def __init__(self, slots: int = SLOTS) -> None:
-        self._mask = np.uint64(slots - 1)
-        self._ids = np.zeros((slots, 2), dtype=np.uint64)
-        self._versions = np.zeros(slots, dtype=np.uint64)
-        self._started = np.zeros(slots, dtype=np.int64)
-        self._accounts: _Objects = np.full(slots, "", dtype=np.object_)
+    def __init__(self, rows: int = ROWS, lineage: Lineage | None = None) -> None:
+        self.lineage = lineage or Lineage()
+        self._half = rows // 2
+        self.writer = uuid.uuid4().hex[:12]
+        """The name of this memory. Observations of one writer have been resolved together."""
+        self._forgotten = _Forgotten()
+        self._older, self._newer = _Half(self._half), _Half(self._half)
 
-    def adopt(self, observations: pa.Table) -> Adoption:
-        """Give late observations the keys of their calls.
+    def involved(self, observations: pa.Table, touched: Keys) -> "Involved":
+        """What has to do with observations that came.
 
-        One that is no better than the known one takes its key, where it loses. A better one keeps its own,
-        and the known one's row is deleted.
+        `touched`: the traces of all spans that came, LLM calls or not.
         """
-        rows = _named(observations)
-        ids = _identities(observations)[rows]
-        slot = ids[:, 0] & self._mask
-        known = (self._ids[slot] == ids).all(axis=1)
-        if not known.any():
-            return Adoption(observations, _no_tombstones(), rows)
-        rows_known, slot_known = rows[known], slot[known]
-        accounts, started = _accounts(observations), _started(observations)
-        elsewhere = (self._accounts[slot_known] != accounts[rows_known]) | (
-            self._started[slot_known] // _HOUR_NS != started[rows_known] // _HOUR_NS
-        )
-        better = observations["version"].to_numpy()[rows_known] > self._versions[slot_known]
-        late = elsewhere & ~better
-        tombstones = self._tombstones(
-            observations, rows_known[elsewhere & better], slot_known[elsewhere & better]
-        )
-        settled = np.setdiff1d(rows, rows_known[~better])
-        if late.any():
-            accounts[rows_known[late]] = self._accounts[slot_known[late]]
-            started[rows_known[late]] = self._started[slot_known[late]]
-            observations = _rekeyed(observations, accounts, started)
-        return Adoption(observations, tombstones, settled)
+        if not len(observations):
+            none = np.zeros(0, np.bool_)
+            known = self._found([half.of_traces(touched) for half in self._halves])
+            return Involved(none, known, none, none, none)
+        keys = Index.of(observations)
+        mask = repeated(keys.trace) | repeated(keys.call) | keys.meet_within()
+        mask[self.lineage.claims_in(keys.trace)[0]] = True
+        met = [half.meet(keys) for half in self._halves]
+        for mine, _ in met:
+            mask[mine] = True
+        others = [half.of_traces(touched) for half in self._halves]
+        found = [np.append(rows, other) for (_, rows), other in zip(met, others, strict=True)]
+        return Involved(mask, self._found(found), *self._forgotten.hold(keys))
 
-    def remember(self, adoption: Adoption) -> None:
-        """Take note of the keys of an adoption, once its rows are durable: never before."""
-        observations, rows = adoption.observations, adoption.settled
-        ids = _identities(observations)[rows]
-        slot = ids[:, 0] & self._mask
-        self._ids[slot] = ids
-        self._versions[slot] = observations["version"].to_numpy()[rows]
-        self._started[slot] = _started(observations)[rows]
-        self._accounts[slot] = _accounts(observations)[rows]
+    @property
+    def _halves(self) -> Sequence["_Half"]:
+        return [half for half in (self._older, self._newer) if len(half)]
 
-    def _tombstones(self, observations: pa.Table, rows: Rows, slot: npt.NDArray[np.uint64]) -> pa.Table:
-        """Row by row: a better observation under another key is rare."""
-        if not len(rows):
-            return _no_tombstones()
-        taken = observations.take(pa.array(rows))
-        deleted = [
-            {
-                **_BLANK,
-                "tenant": tenant,
-                "account_id": self._accounts[at],
-                "started_at": int(self._started[at]),
-                "call_id": call_id,
-                "version": int(self._versions[at]) + 1,
-                "is_deleted": 1,
-            }
-            for at, tenant, call_id in zip(
-                slot.tolist(), taken["tenant"].to_pylist(), taken["call_id"].to_pylist(), strict=True
-            )
+    def _found(self, rows: Sequence[Rows]) -> pa.Table:
+        """The observations of these numbers, by half, and all that hangs together with them."""
+        if not any(len(mine) for mine in rows):
+            return _nothing()
+        tables = [
+            half.take(mine)
+            for half, mine in zip(self._halves, _closure(self._halves, rows), strict=True)
+            if len(mine)
         ]
-        return pa.Table.from_pylist(deleted, schema=USAGE)
+        return pa.concat_tables(tables)
+
+    def remember(self, observations: pa.Table, *, known: bool) -> None:
+        """Take note of observations as they are written: once they are durable.
+
+        `known`: whether any of them may be remembered already, and is then replaced.
+        """
+        first = max(len(observations) - 2 * self._half, 0)  # what is before is forgotten at once
+        for start in range(first, len(observations), self._half):
+            table = observations.slice(start, self._half)
+            if len(self._newer) + len(table) > self._half:
+                self._forgotten.add(self._older)
+                self._older, self._newer = self._newer, _Half(self._half)
+            keys = Index.of(table)
+            if known:
+                self._older.forget(keys)
+                self._newer.forget(keys)
+            self._newer.add(table, keys)
 
 
-def _named(observations: pa.Table) -> Rows:
-    """The rows that another span may tell of too: calls with a response id."""
-    named = sizes(observations["response_id"].combine_chunks()) >= UNIQUE_RESPONSE_ID
-    return np.flatnonzero(named & Names.of(observations["role"]).is_one_of(("inference",)))
+class _Forgotten:
+    """The keys of observations that were remembered once: of a key that is in here it may be true."""
+
+    def __init__(self, slots: int = KEYS) -> None:
+        self._mask = np.uint64(slots - 1)
+        self._traces, self._calls, self._numbers, self._unidentified = (
+            np.zeros(slots, np.uint64) for _ in range(4)
+        )
+        self._any = self._any_unidentified = False
+
+    def add(self, half: "_Half") -> None:
+        """Take note of all that a half remembers."""
+        if not len(half):
+            return
+        keys = half.keys()
+        self._any = True
+        self._any_unidentified |= not keys.identified.all()
+        for table, each in (
+            (self._traces, keys.trace),
+            (self._calls, keys.call),
+            (self._numbers, keys.numbers),
+            (self._unidentified, keys.numbers[~keys.identified]),
+        ):
+            table[(each & self._mask).astype(np.int64)] = each
+
+    def hold(self, keys: "Index") -> tuple[Mask, Mask, Mask]:
+        """Which of the traces, calls and numbers of these are here."""
+        if not self._any:
+            none = np.zeros(len(keys.call), np.bool_)
+            return none, none, none
+        traces, calls = self._in(self._traces, keys.trace), self._in(self._calls, keys.call)
+        if keys.identified.all() and not self._any_unidentified:
+            return traces, calls, np.zeros(len(keys.call), np.bool_)
+        numbers = keys.numbers[0]
+        equal = np.where(
+            keys.identified, self._in(self._unidentified, numbers), self._in(self._numbers, numbers)
+        )
+        return traces, calls, equal & (numbers != 0)
+
+    def _in(self, table: Keys, keys: Keys) -> Mask:
+        held: Mask = table[(keys & self._mask).astype(np.int64)] == keys
+        return held
 
 
-def _identities(observations: pa.Table) -> npt.NDArray[np.uint64]:
-    ids = observations["call_id"].combine_chunks()
-    return np.frombuffer(ids.buffers()[1], dtype="<u8", count=2 * len(ids), offset=16 * ids.offset).reshape(
-        -1, 2
-    )
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The keys of the rows of a half."""
+
+    trace: Keys
+    call: Keys
+    numbers: Keys
+    identified: Mask
 
 
-def _started(observations: pa.Table) -> npt.NDArray[np.int64]:
-    return observations["started_at"].to_numpy().astype(np.int64)
+def _closure(halves: Sequence["_Half"], rows: Sequence[Rows]) -> Sequence[Rows]:
+    """The rows that are in the traces and calls of rows, and of those again."""
+    rows = [np.unique(mine) for mine in rows]
+    for _ in range(_STEPS):
+        links = [half.links(mine) for half, mine in zip(halves, rows, strict=True)]
+        traces = np.unique(np.concatenate([traces for traces, _ in links]))
+        calls = np.unique(np.concatenate([calls for _, calls in links]))
+        grown = [
+            np.unique(np.concatenate([half.of_traces(traces), half.of_calls(calls), mine]))
+            for half, mine in zip(halves, rows, strict=True)
+        ]
+        if all(len(new) == len(old) for new, old in zip(grown, rows, strict=True)):
+            break
+        rows = grown
+    return rows
 
 
-def _accounts(observations: pa.Table) -> _Objects:
-    names = Names.of(observations["account_id"])
-    return np.array(names.dictionary.to_pylist(), dtype=np.object_)[names.index]
+class _Half:
+    """A bounded number of observations, which are forgotten together."""
 
+    def __init__(self, capacity: int) -> None:
+        self._tables: list[pa.Table] = []
+        self._starts: list[int] = []
+        self._alive = np.zeros(capacity, np.bool_)
+        self._own = np.zeros(capacity, np.uint64)
+        self._identified = np.zeros(capacity, np.bool_)
+        self._target = np.zeros(capacity, np.uint64)
+        self._by_trace, self._by_call, self._by_numbers = (Chains(capacity) for _ in range(3))
+        self._by_plain = Chains(capacity)
+        self._all_identified = True
 
-def _rekeyed(observations: pa.Table, accounts: _Objects, started: npt.NDArray[np.int64]) -> pa.Table:
-    account_id = pa.array(accounts.tolist(), pa.string()).dictionary_encode()
-    columns = {"account_id": account_id, "started_at": pa.array(started).cast(TIMESTAMP)}
-    for name, column in columns.items():
-        place = observations.schema.get_field_index(name)
-        observations = observations.set_column(place, observations.schema.field(place), column)
-    return observations
+    def __len__(self) -> int:
+        return len(self._by_trace)
+
+    def add(self, table: pa.Table, keys: Index) -> None:
+        start, end = len(self), len(self) + len(table)
+        self._tables.append(table)
+        self._starts.append(start)
+        self._alive[start:end] = True
+        self._own[start:end] = keys.own
+        self._identified[start:end] = keys.identified
+        self._target[start:end] = keys.target
+        self._all_identified &= bool(keys.identified.all())
+        self._by_trace.add(keys.trace)
+        self._by_call.add(keys.call)
+        numbers, plain = keys.numbers
+        self._by_numbers.add(numbers)
+        # Those without reasoning under a key that is asked for by no one.
+        self._by_plain.add(np.where(plain != 0, plain, keys.own))
+        if len(self._tables) > _TABLES:
+            self._tables = [pa.concat_tables(self._tables).unify_dictionaries().combine_chunks()]
+            self._starts = [0]
+
+    def keys(self) -> _Held:
+        """The keys of its rows."""
+        rows = np.flatnonzero(self._alive)
+        return _Held(
+            self._by_trace.keys_of(rows),
+            self._by_call.keys_of(rows),
+            self._by_numbers.keys_of(rows),
+            self._identified[rows],
+        )
+
+    def meet(self, keys: Index) -> tuple[Rows, Rows]:
+        """Which of the keys' rows meet rows here, and which rows those are."""
+        pairs = [self._by_trace.find(keys.trace), self._by_call.find(keys.call)]
+        if not (self._all_identified and keys.identified.all()):
+            numbers, plain = keys.numbers
+            for index, asked in (
+                (self._by_numbers, numbers),
+                (self._by_plain, numbers),
+                (self._by_numbers, plain),
+            ):
+                usable = np.flatnonzero(asked != 0)
+                mine, rows = index.find(asked[usable])
+                mine = usable[mine]
+                may = ~(keys.identified[mine] & self._identified[rows])
+                pairs.append((mine[may], rows[may]))
+        met = np.concatenate([mine[self._alive[rows]] for mine, rows in pairs])
+        return met, self._living(np.concatenate([rows for _, rows in pairs]))
+
+    def of_traces(self, traces: Keys) -> Rows:
+        """The rows of these traces."""
+        return self._living(self._by_trace.find(traces)[1])
+
+    def of_calls(self, calls: Keys) -> Rows:
+        """The rows of these calls."""
+        return self._living(self._by_call.find(calls)[1])
+
+    def links(self, rows: Rows) -> tuple[Keys, Keys]:
+        """The traces of rows, and the calls that they are of or duplicates of."""
+        calls = np.concatenate([self._by_call.keys_of(rows), self._target[rows]])
+        return self._by_trace.keys_of(rows), calls[calls != 0]
+
+    def take(self, rows: Rows) -> pa.Table:
+        """The observations of these numbers, in their order."""
+        starts = np.array([*self._starts, len(self)])
+        which = np.searchsorted(starts, rows, side="right") - 1
+        parts = [
+            self._tables[number].take(pa.array(rows[which == number] - starts[number]))
+            for number in np.unique(which).tolist()
+        ]
+        found = pa.concat_tables(parts) if parts else _nothing()
+        return found.set_column(0, OBSERVATIONS.field(0), pa.array(np.full(len(found), STORED)))
+
+    def _living(self, rows: Rows) -> Rows:
+        return np.unique(rows[self._alive[rows]]) if len(rows) else rows
+
+    def forget(self, keys: Index) -> None:
+        """Forget what is known of the observations with these keys."""
+        _, rows = self._by_trace.find(keys.trace)
+        rows = rows[self._alive[rows]]
+        if len(rows):
+            self._alive[rows[np.isin(self._own[rows], keys.own)]] = False
 
 
 @cache
-def _no_tombstones() -> pa.Table:
-    return USAGE.empty_table()
+def _nothing() -> pa.Table:
+    return OBSERVATIONS.empty_table()

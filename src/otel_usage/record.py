@@ -19,6 +19,7 @@ OPERATIONS: Final = {
 """`gen_ai.operation.name` by usage type."""
 
 _RANK: Final = 8  # as a call's own span, see identity.versions
+_STATUSES: Final = ("missing", "estimated", "reported")  # in the order of identity.versions
 _NO_ID: Final = bytes(16)
 
 
@@ -49,16 +50,18 @@ def to_observation(record: Record, tenant: str, now_ns: int) -> pa.Table:
         "output_tokens": record.output_tokens,
         "cache_read_tokens": record.cached_tokens,
     }
+    status = "missing" if record.input_tokens is record.output_tokens is None else "reported"
     told = {
         "tenant": tenant,
         "account_id": record.account_id,
         "started_at": now_ns if record.started_at_ns is None else record.started_at_ns,
         "call_id": identity.call_id(tenant, "record", record.key),
-        "version": _version(sum(count is not None for count in counts.values())),
+        "version": _version(status, sum(count is not None for count in counts.values())),
         "role": "inference",
         "signal": "record",
         "trace_id": _NO_ID,
         "span_id": _NO_ID[:8],
+        "parent_span_id": _NO_ID[:8],
         "context": record.context,
         "attribution": "record",
         "transaction_id": record.transaction_id,
@@ -66,7 +69,7 @@ def to_observation(record: Record, tenant: str, now_ns: int) -> pa.Table:
         "operation": OPERATIONS[record.usage_type],
         "provider": record.provider,
         "response_model": record.model,
-        "usage_status": "missing" if record.input_tokens is record.output_tokens is None else "reported",
+        "usage_status": status,
         "usage_convention": "inclusive",
         "convention_source": "api",
     }
@@ -74,9 +77,17 @@ def to_observation(record: Record, tenant: str, now_ns: int) -> pa.Table:
     return pa.Table.from_pylist([row], schema=OBSERVATIONS)
 
 
-def _version(detail: int) -> int:
-    rank = np.array([_RANK], np.uint64)
-    version = identity.versions(rank, np.array([detail], np.uint64), pa.array([_NO_ID[:8]], pa.binary(8)))
+def _version(status: str, detail: int) -> int:
+    levels = {
+        "status": _STATUSES.index(status),
+        "detail": detail,
+        "rank": _RANK,
+        "payer": 1,
+    }
+    version = identity.versions(
+        **{name: np.array([level], np.uint64) for name, level in levels.items()},
+        span_ids=pa.array([_NO_ID[:8]], pa.binary(8)),
+    )
     return int(version[0])
 
 

@@ -6,6 +6,7 @@ from structlog.testing import capture_logs
 from otel_usage.config import Settings
 from otel_usage.model import Retryable
 from otel_usage.pricing import PriceBook
+from otel_usage.store.schema import migrations
 from tests.api.conftest import Api, serving
 
 pytestmark = pytest.mark.anyio
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_server_that_serves_is_alive_and_ready(api: Api) -> None:
     alive, ready = await api.http.get("/healthz"), await api.http.get("/readyz")
     assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "schemaVersion": 1})
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "schemaVersion": len(migrations())})
 
 
 async def test_a_server_that_stops_is_alive_and_not_ready(api: Api) -> None:
@@ -51,6 +52,8 @@ async def test_another_path_is_told_the_ones_there_are(api: Api, path: str) -> N
         ("GET", "/v1/usage/record", {"POST"}),
         ("DELETE", "/v1/usage", {"GET", "HEAD"}),
         ("POST", "/readyz", {"GET", "HEAD"}),
+        ("POST", "/metrics", {"GET", "HEAD"}),
+        ("PUT", "/v1/ingest", {"GET", "HEAD"}),
     ],
 )
 async def test_another_method_is_told_which_are_allowed(

@@ -28,12 +28,16 @@ async def test_records_are_listed_in_the_origins_shape(api: Api) -> None:
                 "outputTokens": 500,
                 "estimatedCostUsd": 0.0085,
                 "createdAt": "2025-11-23T09:30:00Z",
+                "role": "inference",
+                "duplicateOf": None,
+                "usageStatus": "reported",
+                "unpricedReason": None,
             }
         ],
     }
 
 
-async def test_the_keys_come_in_the_origins_order(api: Api) -> None:
+async def test_the_keys_come_in_the_origins_order_and_what_is_ours_after_them(api: Api) -> None:
     await api.record()
     assert list((await api.usage())["usageRecords"][0]) == [
         "id",
@@ -44,6 +48,10 @@ async def test_the_keys_come_in_the_origins_order(api: Api) -> None:
         "outputTokens",
         "estimatedCostUsd",
         "createdAt",
+        "role",
+        "duplicateOf",
+        "usageStatus",
+        "unpricedReason",
     ]
     assert list((await api.usage(summary="true"))["summary"]) == [
         "totalCostUsd",
@@ -138,9 +146,62 @@ async def test_money_keeps_every_digit(api: Api) -> None:
     assert '"totalCostUsd":12345678901234567890.123456789012345679,' in summary
 
 
+async def test_a_call_without_a_cost_says_why(api: Api) -> None:
+    await api.record("inputTokens", "outputTokens", "cachedTokens")
+    (record,) = (await api.usage())["usageRecords"]
+    assert record["estimatedCostUsd"] is None
+    assert record["usageStatus"] == "missing"
+    assert record["unpricedReason"]
+
+
+async def test_rows_that_are_no_charge_are_shown_to_who_asks_for_their_role(api: Api) -> None:
+    uncharged = {"billed_cost": None, "list_cost": None}
+    api.store.insert(
+        usage(
+            {"call": 1},
+            {"call": 2, **uncharged, "role": "rollup", "unpriced_reason": "rollup"},
+            {"call": 3, **uncharged, "role": "duplicate", "unpriced_reason": "duplicate"}
+            | {"duplicate_of": (1).to_bytes(16, "big")},
+        )
+    )
+    told = {
+        role: [
+            (record["id"][-1], record["role"], record["duplicateOf"], record["unpricedReason"])
+            for record in (await api.usage(role=role))["usageRecords"]
+        ]
+        for role in ("inference", "rollup", "duplicate")
+    }
+    assert told == {
+        "inference": [("1", "inference", None, None)],
+        "rollup": [("2", "rollup", None, "rollup")],
+        "duplicate": [("3", "duplicate", f"usage_{1:032x}", "duplicate")],
+    }
+    assert (await api.usage())["usageRecords"] == (await api.usage(role="inference"))["usageRecords"]
+
+
+async def test_filters_apply_to_every_role(api: Api) -> None:
+    api.store.insert(usage({"role": "duplicate"}, {"role": "duplicate", "account_id": "other"}))
+    (record,) = (await api.usage(role="duplicate", accountId="other"))["usageRecords"]
+    assert record["accountId"] == "other"
+
+
+@pytest.mark.parametrize("role", ["rollup", "duplicate"])
+async def test_rows_that_are_no_charge_have_no_summary(api: Api, role: str) -> None:
+    response = await api.http.get("/v1/usage", params={"role": role, "summary": "true"})
+    assert response.status_code == 400
+    (fault,) = response.json()["errors"]
+    assert fault["field"] == "role"
+    assert "has no summary" in fault["detail"]
+    assert (await api.usage(role="inference", summary="true"))["summary"]["totalCostUsd"] == 0
+
+
 @pytest.mark.parametrize(
     ("query", "fields"),
     [
+        ("role=agent", ["role"]),
+        ("role=", ["role"]),
+        ("role=rollup&role=duplicate", ["role"]),
+        ("role=agent&summary=true", ["role"]),
         ("context=everyone", ["context"]),
         ("limit=0", ["limit"]),
         ("limit=1001", ["limit"]),

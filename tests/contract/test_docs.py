@@ -6,8 +6,13 @@ from pathlib import Path
 import click
 import pytest
 
+from otel_usage import dialects
 from otel_usage.cli import main
 from otel_usage.config import Settings
+from otel_usage.dialects.conventions import CONVENTIONS
+from otel_usage.dialects.documents import DOCUMENTS as JSON_DOCUMENTS
+from otel_usage.dialects.events import EVENTS
+from otel_usage.dialects.metrics import METERS
 from tools.reference import REFERENCE, pages, variable
 
 ROOT = REFERENCE.parent.parent
@@ -31,6 +36,26 @@ def test_every_command_is_documented() -> None:
     page = (REFERENCE / "cli.md").read_text()
     assert isinstance(main, click.Group)
     assert [name for name in main.commands if f"## otel-usage {name}\n" not in page] == []
+
+
+def test_whatever_is_read_is_on_the_page_of_dialects() -> None:
+    page = (REFERENCE / "dialects.md").read_text()
+    language = dialects.of_spans()
+    read = {
+        *(*language.attributes, *language.totals, *language.prefixes, *language.span_names),
+        *(scope for convention in CONVENTIONS for scope in convention.scopes),
+        *(document.attribute for document in JSON_DOCUMENTS),
+        *(name for event in EVENTS for name in (*event.names, *event.short_names)),
+        *(name for event in EVENTS for names in event.dialect.fields.values() for name in names),
+        *(meter.metric for meter in METERS),
+    }
+    assert sorted(name for name in read if f"`{name}`" not in page) == []
+
+
+def test_no_two_headings_of_a_page_are_equal() -> None:
+    for path in pages():
+        headings = re.findall(r"^#+ .*", path.read_text(), re.MULTILINE)
+        assert len(headings) == len(set(headings)), path.name
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)

@@ -4,7 +4,7 @@ import pytest
 
 from otel_usage.auth import DEFAULT_TENANT, Keys
 from otel_usage.config import Settings
-from otel_usage.model import Permanent, Unauthenticated
+from otel_usage.model import Permanent, Signal, Unauthenticated
 from tests.receiver.wires import WIRES, serving
 
 
@@ -41,14 +41,15 @@ def test_a_key_is_not_printed_by_accident() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("signal", Signal)
 @pytest.mark.parametrize("wire", WIRES)
-async def test_every_wire_asks_for_the_key(wire: str) -> None:
+async def test_every_wire_asks_for_the_key(wire: str, signal: Signal) -> None:
     empty = b"{}" if wire == "http/json" else b""
     async with serving(api_key="s3cret") as server:
         for key in (None, "", "wrong"):
-            reply = await server.send(wire, empty, key=key)
+            reply = await server.send(wire, empty, signal=signal, key=key)
             assert reply.code in (16, 401)
             assert reply.retry_after is None
         assert server.door.taken == []
-        assert (await server.send(wire, empty, key="s3cret")).ok
-    assert server.door.taken == [(b"", DEFAULT_TENANT)]
+        assert (await server.send(wire, empty, signal=signal, key="s3cret")).ok
+    assert server.door.taken == [(b"", DEFAULT_TENANT, signal)]

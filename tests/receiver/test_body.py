@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import itertools
 import json
 import tracemalloc
 import zlib
@@ -13,11 +14,11 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_usage.config import MIB
-from otel_usage.model import Permanent, TooLarge
+from otel_usage.model import Permanent, Signal, TooLarge
 from otel_usage.otlp import body
 from otel_usage.otlp.body import JSON, PROTOBUF, UnsupportedMediaType
-from tests import strategies
-from tests.receiver.wires import otlp_json
+from tests import signals, strategies
+from tests.receiver.wires import PROTOCOLS, Request, otlp_json
 
 LIMIT: Final = 20 * MIB
 TEXT: Final = b"0123456789" * 1000
@@ -46,13 +47,13 @@ def test_another_content_type_is_not_supported(content_type: str | None) -> None
 @pytest.mark.parametrize("encoding", ["br", "zstd", "deflate", "gzip, gzip"])
 def test_another_content_encoding_is_not_supported(encoding: str) -> None:
     with pytest.raises(UnsupportedMediaType, match="gzip"):
-        body.protobuf(b"", PROTOBUF, encoding, LIMIT)
+        body.protobuf(b"", Signal.TRACES, PROTOBUF, encoding, LIMIT)
 
 
 @pytest.mark.parametrize("encoding", [None, "", "identity"])
 def test_plain_protobuf_is_given_back_as_it_is(encoding: str | None) -> None:
     assert body.is_plain(PROTOBUF, encoding)
-    assert body.protobuf(TEXT, PROTOBUF, encoding, LIMIT) is TEXT
+    assert body.protobuf(TEXT, Signal.TRACES, PROTOBUF, encoding, LIMIT) is TEXT
 
 
 # gzip
@@ -60,22 +61,23 @@ def test_plain_protobuf_is_given_back_as_it_is(encoding: str | None) -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "x-gzip"])
 def test_gzip_is_inflated(encoding: str) -> None:
-    assert body.protobuf(gzip.compress(TEXT), PROTOBUF, encoding, LIMIT) == TEXT
+    assert body.protobuf(gzip.compress(TEXT), Signal.TRACES, PROTOBUF, encoding, LIMIT) == TEXT
 
 
 @given(st.lists(st.binary(max_size=100_000), min_size=1, max_size=4))
 @strategies.examples(50)
 def test_gzip_of_several_members_is_their_concatenation(parts: list[bytes]) -> None:
     members = b"".join(map(gzip.compress, parts))
-    assert body.protobuf(members, PROTOBUF, "gzip", LIMIT) == b"".join(parts)
+    assert body.protobuf(members, Signal.TRACES, PROTOBUF, "gzip", LIMIT) == b"".join(parts)
 
 
 @given(st.binary(max_size=2000), st.data())
 @strategies.examples(100)
 def test_truncated_gzip_is_refused(plain: bytes, data: st.DataObject) -> None:
     whole = gzip.compress(plain)
+    cut = data.draw(st.integers(0, len(whole) - 1))
     with pytest.raises(Permanent, match="gzip"):
-        body.protobuf(whole[: data.draw(st.integers(0, len(whole) - 1))], PROTOBUF, "gzip", LIMIT)
+        body.protobuf(whole[:cut], Signal.TRACES, PROTOBUF, "gzip", LIMIT)
 
 
 @pytest.mark.parametrize(
@@ -91,15 +93,15 @@ def test_truncated_gzip_is_refused(plain: bytes, data: st.DataObject) -> None:
 )
 def test_what_is_not_gzip_is_refused(garbage: bytes) -> None:
     with pytest.raises(Permanent, match="gzip"):
-        body.protobuf(garbage, PROTOBUF, "gzip", LIMIT)
+        body.protobuf(garbage, Signal.TRACES, PROTOBUF, "gzip", LIMIT)
 
 
 @pytest.mark.parametrize("encoding", [None, "gzip"])
 def test_a_body_of_the_limit_is_taken_and_one_byte_more_is_too_large(encoding: str | None) -> None:
     packed = gzip.compress(TEXT) if encoding else TEXT
-    assert body.protobuf(packed, PROTOBUF, encoding, len(TEXT)) == TEXT
+    assert body.protobuf(packed, Signal.TRACES, PROTOBUF, encoding, len(TEXT)) == TEXT
     with pytest.raises(TooLarge, match="OTEL_USAGE_MAX_HTTP_BODY_BYTES"):
-        body.protobuf(packed, PROTOBUF, encoding, len(TEXT) - 1)
+        body.protobuf(packed, Signal.TRACES, PROTOBUF, encoding, len(TEXT) - 1)
 
 
 @pytest.mark.parametrize("members", [1, 100])
@@ -109,7 +111,7 @@ def test_a_gzip_bomb_is_refused_with_little_memory(members: int) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(TooLarge):
-            body.protobuf(bomb, PROTOBUF, "gzip", limit)
+            body.protobuf(bomb, Signal.TRACES, PROTOBUF, "gzip", limit)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -119,17 +121,34 @@ def test_a_gzip_bomb_is_refused_with_little_memory(members: int) -> None:
 # JSON
 
 
+def _survives_json(signal: Signal, request: Request) -> None:
+    document = otlp_json(request)
+    converted = body.protobuf(json.dumps(document).encode(), signal, JSON, None, LIMIT)
+    # Compared as JSON: there is more than one NaN in protobuf.
+    assert otlp_json(PROTOCOLS[signal].request.FromString(converted)) == document
+
+
 @given(strategies.requests())
 @strategies.examples(150)
 def test_json_becomes_the_protobuf_it_was_made_from(made: strategies.Made) -> None:
-    document = otlp_json(made.request)
-    converted = body.protobuf(json.dumps(document).encode(), JSON, None, LIMIT)
-    # Compared as JSON: there is more than one NaN in protobuf.
-    assert otlp_json(ExportTraceServiceRequest.FromString(converted)) == document
+    _survives_json(Signal.TRACES, made.request)
 
 
-def test_json_may_be_gzip() -> None:
-    assert body.protobuf(gzip.compress(b"{}"), JSON, "gzip", LIMIT) == b""
+@given(signals.logs())
+@strategies.examples(100)
+def test_json_of_logs_becomes_the_protobuf_it_was_made_from(made: signals.MadeLogs) -> None:
+    _survives_json(Signal.LOGS, made.request)
+
+
+@given(signals.metrics())
+@strategies.examples(100)
+def test_json_of_metrics_becomes_the_protobuf_it_was_made_from(made: signals.MadeMetrics) -> None:
+    _survives_json(Signal.METRICS, made.request)
+
+
+@pytest.mark.parametrize("signal", Signal)
+def test_json_may_be_gzip(signal: Signal) -> None:
+    assert body.protobuf(gzip.compress(b"{}"), signal, JSON, "gzip", LIMIT) == b""
 
 
 def _span(**fields: object) -> bytes:
@@ -181,7 +200,7 @@ def _nested(depth: int) -> bytes:
 )
 def test_what_is_not_otlp_json_is_refused_with_the_reason(broken: bytes, reason: str) -> None:
     with pytest.raises(Permanent) as refused:
-        body.protobuf(broken, JSON, None, LIMIT)
+        body.protobuf(broken, Signal.TRACES, JSON, None, LIMIT)
     assert reason in str(refused.value)
 
 
@@ -199,7 +218,8 @@ def test_what_is_not_otlp_json_is_refused_with_the_reason(broken: bytes, reason:
     ],
 )
 def test_json_values_keep_their_type(value: dict[str, Any], expected: object) -> None:
-    request = ExportTraceServiceRequest.FromString(body.protobuf(_attribute(value), JSON, None, LIMIT))
+    converted = body.protobuf(_attribute(value), Signal.TRACES, JSON, None, LIMIT)
+    request = ExportTraceServiceRequest.FromString(converted)
     [attribute] = otlp_json(request)["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"]
     assert list(attribute["value"]) == list(value)
     [kept] = attribute["value"].values()
@@ -207,12 +227,13 @@ def test_json_values_keep_their_type(value: dict[str, Any], expected: object) ->
 
 
 def test_json_may_be_nested_as_deep_as_protobuf_may() -> None:
-    request = ExportTraceServiceRequest.FromString(body.protobuf(_nested(30), JSON, None, LIMIT))
+    converted = body.protobuf(_nested(30), Signal.TRACES, JSON, None, LIMIT)
+    request = ExportTraceServiceRequest.FromString(converted)
     assert json.dumps(otlp_json(request)).count("arrayValue") == 30
 
 
 def test_a_text_cut_in_the_middle_of_a_character_does_not_cost_the_call() -> None:
-    converted = body.protobuf(_span(name="cut \ud83d"), JSON, None, LIMIT)
+    converted = body.protobuf(_span(name="cut \ud83d"), Signal.TRACES, JSON, None, LIMIT)
     [span] = ExportTraceServiceRequest.FromString(converted).resource_spans[0].scope_spans[0].spans
     assert span.name == "cut \N{REPLACEMENT CHARACTER}"
 
@@ -220,7 +241,6 @@ def test_a_text_cut_in_the_middle_of_a_character_does_not_cost_the_call() -> Non
 @given(st.binary(max_size=300))
 @strategies.examples(100)
 def test_random_bytes_are_converted_or_refused(noise: bytes) -> None:
-    for media in (PROTOBUF, JSON):
-        for encoding in (None, "gzip"):
-            with contextlib.suppress(Permanent):
-                assert isinstance(body.protobuf(noise, media, encoding, LIMIT), bytes)
+    for signal, media, encoding in itertools.product(Signal, (PROTOBUF, JSON), (None, "gzip")):
+        with contextlib.suppress(Permanent):
+            assert isinstance(body.protobuf(noise, signal, media, encoding, LIMIT), bytes)

@@ -7,15 +7,19 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs.export import LogRecordExportResult
+from opentelemetry.sdk.metrics.export import MetricExportResult
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from otel_usage.auth import Keys
 from otel_usage.config import MIB, Settings
-from otel_usage.model import Retryable
+from otel_usage.model import Retryable, Signal
 from otel_usage.otlp.decode import decode
 from otel_usage.receiver.grpc import grpc_server, health_servicer
-from tests.receiver.wires import EXPORT, Door, llm_spans, serving
+from tests.receiver.wires import EXPORT, PROTOCOLS, Door, llm_spans, log_records, metrics_data, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -121,8 +125,20 @@ async def test_the_real_exporter_is_served(compression: grpc.Compression) -> Non
         result = await asyncio.to_thread(exporter.export, llm_spans(3))
         exporter.shutdown()
     assert result is SpanExportResult.SUCCESS
-    [(body, _)] = server.door.taken
+    [(body, _, _)] = server.door.taken
     assert decode([body]).rows.num_rows == 3
+
+
+async def test_the_real_exporters_of_logs_and_metrics_are_served() -> None:
+    async with serving() as server:
+        logs = OTLPLogExporter(server.grpc, insecure=True)
+        metrics = OTLPMetricExporter(server.grpc, insecure=True)
+        assert await asyncio.to_thread(logs.export, log_records()) is LogRecordExportResult.SUCCESS
+        assert await asyncio.to_thread(metrics.export, metrics_data()) is MetricExportResult.SUCCESS
+        logs.shutdown()
+        metrics.shutdown()
+    assert [taken.signal for taken in server.door.taken] == [Signal.LOGS, Signal.METRICS]
+    assert [PROTOCOLS[signal].decode([body]).rows.num_rows for body, _, signal in server.door.taken] == [1, 1]
 
 
 async def test_the_real_exporter_waits_as_long_as_it_is_told() -> None:

@@ -9,12 +9,27 @@ from typing import Final
 
 import pytest
 from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs.export import LogRecordExportResult
+from opentelemetry.sdk.metrics.export import MetricExportResult
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from otel_usage.config import MIB
+from otel_usage.model import Signal
 from otel_usage.otlp.decode import decode
-from tests.receiver.wires import JSON, PROTOBUF, Door, Server, llm_spans, serving
+from tests.receiver.wires import (
+    JSON,
+    PROTOBUF,
+    PROTOCOLS,
+    Door,
+    Server,
+    llm_spans,
+    log_records,
+    metrics_data,
+    serving,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -47,12 +62,13 @@ async def test_another_content_type_is_415_in_json(headers: dict[str, str]) -> N
 
 
 @pytest.mark.parametrize("method", [b"GET", b"PUT", b"DELETE", b"OPTIONS"])
-async def test_another_method_is_405_and_names_the_right_one(method: bytes) -> None:
+@pytest.mark.parametrize("path", [b"/v1/traces", b"/v1/logs", b"/v1/metrics"])
+async def test_another_method_is_405_and_names_the_right_one(method: bytes, path: bytes) -> None:
     async with serving() as server:
-        answer = await _raw(server, method + b" /v1/traces HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = await _raw(server, method + b" " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 405 ")
     assert b"\r\nallow: POST\r\n" in answer
-    assert b"this server takes POST /v1/traces" in answer
+    assert b"this server takes POST /v1/traces, /v1/logs, /v1/metrics" in answer
 
 
 async def test_no_key_is_401_and_names_the_scheme() -> None:
@@ -158,8 +174,20 @@ async def test_the_real_exporter_is_served(compression: Compression) -> None:
         result = await asyncio.to_thread(exporter.export, llm_spans(3))
         exporter.shutdown()  # type: ignore[no-untyped-call] # it has no annotation
     assert result is SpanExportResult.SUCCESS
-    [(body, _)] = server.door.taken
+    [(body, _, _)] = server.door.taken
     assert decode([body]).rows.num_rows == 3
+
+
+async def test_the_real_exporters_of_logs_and_metrics_are_served() -> None:
+    async with serving() as server:
+        logs = OTLPLogExporter(f"http://{server.http}/v1/logs", compression=Compression.Gzip)
+        metrics = OTLPMetricExporter(f"http://{server.http}/v1/metrics")
+        assert await asyncio.to_thread(logs.export, log_records()) is LogRecordExportResult.SUCCESS
+        assert await asyncio.to_thread(metrics.export, metrics_data()) is MetricExportResult.SUCCESS
+        logs.shutdown()  # type: ignore[no-untyped-call] # it has no annotation
+        metrics.shutdown()
+    assert [taken.signal for taken in server.door.taken] == [Signal.LOGS, Signal.METRICS]
+    assert [PROTOCOLS[signal].decode([body]).rows.num_rows for body, _, signal in server.door.taken] == [1, 1]
 
 
 async def _raw(server: Server, request: bytes) -> bytes:

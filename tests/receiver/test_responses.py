@@ -7,7 +7,7 @@ from google.rpc import code_pb2
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from otel_usage.model import Outcome, Permanent, Retryable, TooLarge, Unauthenticated
+from otel_usage.model import Outcome, Permanent, Retryable, Signal, TooLarge, Unauthenticated
 from otel_usage.otlp import responses
 from otel_usage.otlp.body import JSON, PROTOBUF, UnsupportedMediaType
 
@@ -18,7 +18,7 @@ from otel_usage.otlp.body import JSON, PROTOBUF, UnsupportedMediaType
         (Permanent("undecodable"), code_pb2.INVALID_ARGUMENT, 400),
         (TooLarge("over the limit"), code_pb2.RESOURCE_EXHAUSTED, 413),
         (UnsupportedMediaType("text"), code_pb2.INVALID_ARGUMENT, 415),
-        (responses.NotServed("logs"), code_pb2.UNIMPLEMENTED, 404),
+        (responses.NotServed("profiles"), code_pb2.UNIMPLEMENTED, 404),
         (Unauthenticated("no key"), code_pb2.UNAUTHENTICATED, 401),
         (Retryable("full", retry_after=1), code_pb2.UNAVAILABLE, 503),
         (ValueError("a bug"), code_pb2.INTERNAL, 500),
@@ -74,10 +74,18 @@ def test_json_errors_are_the_same_status() -> None:
     }
 
 
-def test_partial_success_is_set_if_and_only_if_spans_were_rejected() -> None:
-    assert responses.success(Outcome(received=1, stored=1), PROTOBUF) == b""
-    assert json.loads(responses.success(Outcome(received=1, ignored=1), JSON)) == {}
-    rejected = Outcome(received=2, stored=1, rejected=1, message="span ab: no start time")
-    assert json.loads(responses.success(rejected, JSON)) == {
-        "partialSuccess": {"rejectedSpans": "1", "errorMessage": "span ab: no start time"}
+@pytest.mark.parametrize(
+    ("signal", "field"),
+    [
+        (Signal.TRACES, "rejectedSpans"),
+        (Signal.LOGS, "rejectedLogRecords"),
+        (Signal.METRICS, "rejectedDataPoints"),
+    ],
+)
+def test_partial_success_is_set_if_and_only_if_something_was_rejected(signal: Signal, field: str) -> None:
+    assert responses.success(Outcome(received=1, stored=1), signal, PROTOBUF) == b""
+    assert json.loads(responses.success(Outcome(received=1, ignored=1), signal, JSON)) == {}
+    rejected = Outcome(received=2, stored=1, rejected=1, message="ab: no time")
+    assert json.loads(responses.success(rejected, signal, JSON)) == {
+        "partialSuccess": {field: "1", "errorMessage": "ab: no time"}
     }

@@ -21,6 +21,7 @@ _USUAL: Final[Mapping[str, Any]] = {
     "signal": "span",
     "trace_id": bytes(16),
     "span_id": bytes(8),
+    "parent_span_id": bytes(8),
     "context": "customer",
     "attribution": "span",
     "usage_type": "text",

@@ -1,6 +1,7 @@
 """Queries: the SQL as it is sent, values that stay values, and answers equal to a count by hand."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from otel_usage.config import Settings
 from otel_usage.model import MAX_TOKENS, Retryable
 from otel_usage.store import Store
 from otel_usage.store.queries import (
+    ROLES,
     Statement,
     UsageFilter,
     UsageRow,
@@ -21,6 +23,7 @@ from otel_usage.store.queries import (
     list_usage,
     summarize,
 )
+from otel_usage.store.schema import migrations
 from tests.chdb_server import ChdbServer
 from tests.store.rows import NOON, usage
 
@@ -28,7 +31,7 @@ EVERYTHING: Final = UsageFilter("default")
 GOLDEN_LIST: Final = """\
 SELECT
     call_id, context, account_id, model_id, input_tokens, output_tokens, billed_cost,
-    toUnixTimestamp64Nano(started_at)
+    toUnixTimestamp64Nano(started_at), role, duplicate_of, usage_status, unpriced_reason
 FROM usage FINAL
 WHERE role = 'inference' AND unpriced_reason != 'call_failed' AND tenant = {tenant:String}
 ORDER BY started_at DESC, call_id
@@ -66,13 +69,33 @@ def test_the_summary_as_it_is_asked_is_one_scan() -> None:
     }
 
 
+def test_the_rows_of_another_role_as_they_are_asked() -> None:
+    statement = list_usage(UsageFilter("default", account_id="acme", role="duplicate"), 5)
+    assert statement.sql == GOLDEN_LIST.replace(
+        "role = 'inference' AND unpriced_reason != 'call_failed' AND tenant = {tenant:String}",
+        "role = {role:String} AND tenant = {tenant:String} AND account_id = {account_id:String}",
+    )
+    assert statement.parameters == {
+        "tenant": "default",
+        "account_id": "acme",
+        "role": "duplicate",
+        "limit": 5,
+    }
+
+
 @settings(max_examples=25)
-@given(tenant=texts, account_id=texts, model_id=texts, context=texts)
-def test_values_are_bound_and_never_part_of_the_sql(**values: str) -> None:
+@given(tenant=texts, account_id=texts, model_id=texts, context=texts, role=texts)
+def test_values_are_bound_and_never_part_of_the_sql(role: str, **values: str) -> None:
     meant, other = UsageFilter(**values), UsageFilter("a", "b", "c", "d")
-    for question in (summarize, lambda which: list_usage(which, 1)):
+    questions: tuple[Callable[[UsageFilter], Statement[Any]], ...] = (
+        summarize,
+        lambda which: list_usage(which, 1),
+        lambda which: list_usage(dataclasses.replace(which, role=f"not {role}"), 1),
+    )
+    for question in questions:
         assert question(meant).sql == question(other).sql
         assert values.items() <= question(meant).parameters.items()
+    assert questions[2](meant).parameters["role"] == f"not {role}"
 
 
 @pytest.mark.anyio
@@ -129,6 +152,23 @@ async def test_a_call_that_turns_out_to_be_a_duplicate_is_gone_from_the_bill(sto
     store.insert(usage({"call": 1, "version": 2, "role": "duplicate"}))
     assert await store.query(list_usage(EVERYTHING, 10)) == []
     assert (await store.query(summarize(EVERYTHING)))[0].calls == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("role", ROLES)
+async def test_the_rows_of_a_role_say_what_they_are_and_why_they_have_no_cost(
+    store: Store, role: str
+) -> None:
+    told: dict[str, dict[str, Any]] = {
+        "inference": {"usage_status": "estimated", "unpriced_reason": "estimated_usage"},
+        "rollup": {"unpriced_reason": "rollup"},
+        "duplicate": {"unpriced_reason": "call_failed", "duplicate_of": b"\xff" * 16},
+    }
+    store.insert(usage(*({"role": name, "billed_cost": None, **told[name]} for name in ROLES)))
+    (row,) = await store.query(list_usage(UsageFilter("default", role=role), 10))
+    assert (row.role, row.duplicate_of) == (role, told[role].get("duplicate_of"))
+    assert row.unpriced_reason == told[role]["unpriced_reason"]
+    assert row.usage_status == told[role].get("usage_status", "reported")
 
 
 @pytest.mark.anyio
@@ -216,7 +256,7 @@ async def test_a_query_over_its_time_is_given_up(dsn: str) -> None:
     with Store.open(Settings(dsn=dsn, query_timeout=0.2)) as store:
         with pytest.raises(Retryable, match=r"^ClickHouse cannot answer now: TIMEOUT_EXCEEDED\.$"):
             await store.query(endless)
-        assert await store.ping() == 1  # the client is as good as before
+        assert await store.ping() == len(migrations())  # the client is as good as before
 
 
 @pytest.mark.anyio
@@ -260,14 +300,14 @@ async def test_every_query_has_limits_and_says_who_asks(server: ChdbServer, data
 @pytest.mark.anyio
 async def test_a_server_that_is_away_may_be_asked_again(server: ChdbServer, database: str) -> None:
     with Store.open(Settings(dsn=server.dsn(database), retry_after=3)) as store:
-        assert await store.ping() == 1
+        assert await store.ping() == len(migrations())
         server.failure = "Code: 202. DB::Exception: Too many queries. (TOO_MANY_SIMULTANEOUS_QUERIES)"
         for question in (store.ping(), store.query(list_usage(EVERYTHING, 1))):
             with pytest.raises(Retryable) as caught:
                 await question
             assert caught.value.retry_after == 3
         server.failure = ""
-        assert await store.ping() == 1
+        assert await store.ping() == len(migrations())
 
 
 def _matches(row: dict[str, Any], chosen: UsageFilter) -> bool:

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
+from pydantic.alias_generators import to_camel
+
 from otel_usage.api import rfc3339
 from otel_usage.api.encoding import Value
 from otel_usage.attributes import CONTEXTS
+from otel_usage.ledger import OUTCOMES, Balance, EmitterOutcome
+from otel_usage.store.coverage import Coverage
 from otel_usage.store.queries import RecordedCall, UsageRow, UsageSum
 
 _NOTHING: Final = Decimal(0)
@@ -56,6 +60,52 @@ def summarized(sums: Sequence[UsageSum]) -> Value:
     }
 
 
+def ingested(balance: Balance, coverage: Sequence[Coverage] | None, from_ns: int, to_ns: int) -> Value:
+    """The answer to what became of everything. `coverage` is of (from_ns, to_ns]; None is unknown."""
+    return {
+        "success": True,
+        "ingest": {
+            "since": rfc3339.render(balance.since_ns),
+            "balanced": balance.balanced,
+            "signals": [
+                {"signal": each.signal, **_outcomes(each), "requests": _requests(balance, each.signal)}
+                for each in balance.signals()
+            ],
+            "emitters": [
+                {"signal": each.signal, "emitter": each.emitter, **_outcomes(each)}
+                for each in balance.emitters
+            ],
+            "waitingRequests": balance.waiting,
+            "amendedRows": balance.amended,
+        },
+        "coverage": None if coverage is None else [_covered(each) for each in coverage],
+        "coverageFrom": rfc3339.render(from_ns),
+        "coverageTo": rfc3339.render(to_ns),
+    }
+
+
+def _outcomes(items: EmitterOutcome) -> dict[str, Value]:
+    counts: dict[str, Value] = {"received": items.received}
+    return counts | {outcome: getattr(items, outcome) for outcome in OUTCOMES} | {"balanced": items.balanced}
+
+
+def _requests(balance: Balance, signal: str) -> Value:
+    return {each.outcome: each.count for each in balance.requests if each.signal == signal}
+
+
+def _covered(coverage: Coverage) -> Value:
+    return {
+        "service": coverage.service_name,
+        "emitter": coverage.emitter,
+        "metric": coverage.metric,
+        "model": coverage.model or None,
+        "tokenType": to_camel(coverage.token_type),
+        "metered": coverage.metered,
+        "billed": coverage.billed,
+        "ratio": coverage.ratio,
+    }
+
+
 def _record(call: UsageRow) -> Value:
     return {
         "id": _id(call.call_id),
@@ -66,6 +116,10 @@ def _record(call: UsageRow) -> Value:
         "outputTokens": call.output_tokens,
         "estimatedCostUsd": call.billed_cost,
         "createdAt": rfc3339.render(call.started_at_ns),
+        "role": call.role,
+        "duplicateOf": None if call.duplicate_of is None else _id(call.duplicate_of),
+        "usageStatus": call.usage_status,
+        "unpricedReason": call.unpriced_reason or None,
     }
 
 

@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 
 from otel_usage.api.problems import Fault, Invalid
 from otel_usage.attributes import CONTEXTS
-from otel_usage.store.queries import UsageFilter
+from otel_usage.store.queries import INFERENCE, ROLES, UsageFilter
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
@@ -35,6 +35,7 @@ def parse(query: QueryParams, tenant: str) -> Asked:
             account_id=query.get("accountId"),
             model_id=query.get("modelId"),
             context=query.get("context"),
+            role=query.get("role", INFERENCE),
         ),
         limit=int(query.get("limit", DEFAULT_LIMIT)),
         summary=query.get("summary") == "true",
@@ -50,6 +51,8 @@ def _faults(query: QueryParams) -> Iterator[Fault]:
             yield Fault(name, "is given more than once")
         elif problem := _PARAMETERS[name](values[0]):
             yield Fault(name, problem)
+    if query.get("summary") == "true" and query.get("role", INFERENCE) in _NO_COST:
+        yield Fault("role", f"has no summary: only the rows of role {INFERENCE} add up to what is charged")
 
 
 def _one_of(*known: str) -> Callable[[str], str]:
@@ -66,10 +69,12 @@ def _is_limit(value: str) -> str:
     return "" if fits else f"is not a whole number from 1 to {MAX_LIMIT}"
 
 
+_NO_COST: Final = frozenset(ROLES) - {INFERENCE}
 _PARAMETERS: Final = {
     "accountId": _is_id,
     "modelId": _is_id,
     "context": _one_of(*CONTEXTS),
+    "role": _one_of(*ROLES),
     "limit": _is_limit,
     "summary": _one_of("true", "false"),
 }

@@ -1,7 +1,8 @@
-"""The REST API and the health of the server."""
+"""The REST API, the health of the server, and what became of all that it received."""
 
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -11,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from otel_usage.api import answers, encoding, parameters, problems, records
+from otel_usage.api import answers, encoding, exposition, parameters, problems, records
 from otel_usage.api.encoding import Value
 from otel_usage.api.recorder import Recorder
 from otel_usage.auth import HEADER, Keys
@@ -21,12 +22,19 @@ from otel_usage.model import Retryable, TooLarge
 from otel_usage.otlp.body import JSON, UnsupportedMediaType
 from otel_usage.record import to_observation
 from otel_usage.store import Store
+from otel_usage.store.coverage import Coverage, cover
 from otel_usage.store.queries import list_usage, summarize
 
-Handler = Callable[[Request], Awaitable[Value]]
+Handler = Callable[[Request], Awaitable[Value | Response]]
+"""Answers with what is to be said in JSON, or with a response of its own."""
 
 _NS: Final = 1_000_000_000
-_ROUTES: Final = "POST /v1/usage/record, GET /v1/usage, GET /healthz, GET /readyz"
+COVERAGE_SPAN: Final = 86_400
+"""Seconds up to now that coverage is told of."""
+
+_ROUTES: Final = (
+    "POST /v1/usage/record, GET /v1/usage, GET /v1/ingest, GET /metrics, GET /healthz, GET /readyz"
+)
 
 
 def app(ingest: Ingest, store: Store, keys: Keys, settings: Settings) -> Starlette:
@@ -49,6 +57,20 @@ def app(ingest: Ingest, store: Store, keys: Keys, settings: Settings) -> Starlet
             return answers.summarized(await store.query(summarize(asked.filter)))
         return answers.listed(await store.query(list_usage(asked.filter, asked.limit)))
 
+    async def ingested(request: Request) -> Value:
+        tenant = keys.tenant(request.headers.get(HEADER))
+        to_ns = time.time_ns()
+        from_ns = to_ns - COVERAGE_SPAN * _NS
+        coverage: Sequence[Coverage] | None = None
+        with contextlib.suppress(Retryable):  # the counts are here, also while ClickHouse is away
+            coverage = await store.query(cover(tenant, from_ns, to_ns))
+        return answers.ingested(ingest.ledger.balance(), coverage, from_ns, to_ns)
+
+    async def metrics(request: Request) -> Response:
+        keys.tenant(request.headers.get(HEADER))
+        media = exposition.media_type(request.headers.get("accept"))
+        return Response(exposition.to_text(ingest.ledger.balance(), media), media_type=media)
+
     async def alive(_request: Request) -> Value:
         return {"status": "alive"}
 
@@ -61,6 +83,8 @@ def app(ingest: Ingest, store: Store, keys: Keys, settings: Settings) -> Starlet
         routes=[
             Route("/v1/usage/record", _answered(record), methods=["POST"]),
             Route("/v1/usage", _answered(usage), methods=["GET"]),
+            Route("/v1/ingest", _answered(ingested), methods=["GET"]),
+            Route("/metrics", _answered(metrics), methods=["GET"]),
             Route("/healthz", _answered(alive), methods=["GET"]),
             Route("/readyz", _answered(ready), methods=["GET"]),
         ],
@@ -71,7 +95,10 @@ def app(ingest: Ingest, store: Store, keys: Keys, settings: Settings) -> Starlet
 def _answered(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         try:
-            return Response(encoding.to_json(await handler(request)), media_type=JSON)
+            answered = await handler(request)
+            if isinstance(answered, Response):
+                return answered
+            return Response(encoding.to_json(answered), media_type=JSON)
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)
         except Exception as error:  # noqa: BLE001 (the edge: every error becomes an answer)

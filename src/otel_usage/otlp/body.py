@@ -1,17 +1,22 @@
-"""The body of an OTLP/HTTP request to the bytes of a protobuf ExportTraceServiceRequest.
+"""The body of an OTLP/HTTP request to the bytes of its signal's protobuf request.
 
 Source: OTLP 1.x, sections "OTLP/HTTP" and "JSON Protobuf Encoding".
 """
 
 import json
 import zlib
+from collections.abc import Mapping
 from typing import Any, Final, Never
 
 from google.protobuf.message import EncodeError, Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto_json.collector.logs.v1 import logs_service
+from opentelemetry.proto_json.collector.metrics.v1 import metrics_service
 from opentelemetry.proto_json.collector.trace.v1 import trace_service
 
-from otel_usage.model import Permanent, TooLarge
+from otel_usage.model import Permanent, Signal, TooLarge
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -22,6 +27,12 @@ _IDENTITY: Final = ("", "identity")
 _GZIP: Final = ("gzip", "x-gzip")
 _GZIP_WBITS: Final = zlib.MAX_WBITS | 16
 _SCALARS: Final = (str, int, float, bytes)
+_REQUESTS: Final[Mapping[Signal, tuple[type[Any], type[Message]]]] = {
+    Signal.TRACES: (trace_service.ExportTraceServiceRequest, ExportTraceServiceRequest),
+    Signal.LOGS: (logs_service.ExportLogsServiceRequest, ExportLogsServiceRequest),
+    Signal.METRICS: (metrics_service.ExportMetricsServiceRequest, ExportMetricsServiceRequest),
+}
+"""Per signal the class that reads JSON, and the one that writes protobuf."""
 _WINDOW: Final = 16 * 1024
 """Bytes inflated at a time. Each gzip member copies what is left of its window, so a body of
 many tiny members costs their number times this."""
@@ -47,7 +58,7 @@ def is_plain(media: str, content_encoding: str | None) -> bool:
     return media != JSON and _coding(content_encoding) in _IDENTITY
 
 
-def protobuf(body: bytes, media: str, content_encoding: str | None, limit: int) -> bytes:
+def protobuf(body: bytes, signal: Signal, media: str, content_encoding: str | None, limit: int) -> bytes:
     """`body`, inflated and in protobuf. Protobuf is not parsed here: the decoder does that.
 
     `limit` is OTEL_USAGE_MAX_HTTP_BODY_BYTES, and holds for the inflated body.
@@ -60,7 +71,7 @@ def protobuf(body: bytes, media: str, content_encoding: str | None, limit: int) 
         raise UnsupportedMediaType(f"Content-Encoding {content_encoding!r} is not gzip or identity.")
     if len(body) > limit:
         raise too_large(limit)
-    return _from_json(body) if media == JSON else body
+    return _from_json(body, signal) if media == JSON else body
 
 
 def too_large(limit: int) -> TooLarge:
@@ -93,12 +104,13 @@ def _gunzip(body: bytes, limit: int) -> bytes:
     return bytes(inflated)
 
 
-def _from_json(body: bytes) -> bytes:
+def _from_json(body: bytes, signal: Signal) -> bytes:
     """OTLP/JSON to protobuf. Hex ids, integer enums and unknown keys are as OTLP wants them."""
     try:
         document = json.loads(body, parse_constant=_refuse_constant)
-        request = ExportTraceServiceRequest()
-        _copy(trace_service.ExportTraceServiceRequest.from_dict(document), request)
+        reader, writer = _REQUESTS[signal]
+        request = writer()
+        _copy(reader.from_dict(document), request)
         return request.SerializeToString()
     except (RecursionError, EncodeError):
         raise Permanent("The JSON body is nested too deeply.") from None
@@ -126,7 +138,7 @@ def _copy(source: Any, target: Message) -> None:  # noqa: ANN401 (any of the gen
 
 def _extend(target: Any, values: list[Any]) -> None:  # noqa: ANN401 (a repeated field of any of them)
     for value in values:
-        if isinstance(value, str):
+        if isinstance(value, _SCALARS):
             target.append(value)
         else:
             _copy(value, target.add())

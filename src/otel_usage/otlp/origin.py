@@ -1,4 +1,4 @@
-"""Where spans come from: resources and scopes, decoded once for each that differs.
+"""Where telemetry comes from: resources and scopes, decoded once for each that differs.
 
 An exporter repeats its resource and its scopes in every request, so what was decoded is remembered.
 """
@@ -37,7 +37,7 @@ def _each(
         # One by one: they are few beside the spans.
         return [(remembered if len(each) <= _SMALL else decode)(each) for each in encoded.to_pylist()]
     except DecodeError as error:
-        raise Permanent(f"not an ExportTraceServiceRequest: {error}") from error
+        raise Permanent(f"not a Resource or an InstrumentationScope: {error}") from error
 
 
 def _resource(encoded: bytes) -> Resource:

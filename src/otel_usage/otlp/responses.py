@@ -14,9 +14,20 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsPartialSuccess,
+    ExportLogsServiceResponse,
+)
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsPartialSuccess,
+    ExportMetricsServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceResponse,
+)
 
-from otel_usage.model import Outcome, Permanent, Retryable, TooLarge, Unauthenticated
+from otel_usage.model import Outcome, Permanent, Retryable, Signal, TooLarge, Unauthenticated
 from otel_usage.otlp.body import JSON, PROTOBUF, UnsupportedMediaType
 
 MAX_MESSAGE: Final = 400
@@ -96,16 +107,24 @@ def failure(error: Exception, media_type: str) -> bytes:
     return _encode(status, media_type)
 
 
-def success(outcome: Outcome, media_type: str) -> bytes:
-    """The ExportTraceServiceResponse to a request that was taken.
+def success(outcome: Outcome, signal: Signal, media_type: str) -> bytes:
+    """The export response of the signal, to a request that was taken.
 
-    `partial_success` is set if and only if spans were rejected.
+    `partial_success` is set if and only if spans, log records or data points were rejected.
     """
-    response = ExportTraceServiceResponse()
-    if outcome.rejected:
-        response.partial_success.rejected_spans = outcome.rejected
-        response.partial_success.error_message = outcome.message
-    return _encode(response, media_type)
+    rejected, message = outcome.rejected, outcome.message
+    answer: Message
+    match signal:
+        case Signal.TRACES:
+            spans = ExportTracePartialSuccess(rejected_spans=rejected, error_message=message)
+            answer = ExportTraceServiceResponse(partial_success=spans if rejected else None)
+        case Signal.LOGS:
+            records = ExportLogsPartialSuccess(rejected_log_records=rejected, error_message=message)
+            answer = ExportLogsServiceResponse(partial_success=records if rejected else None)
+        case Signal.METRICS:
+            points = ExportMetricsPartialSuccess(rejected_data_points=rejected, error_message=message)
+            answer = ExportMetricsServiceResponse(partial_success=points if rejected else None)
+    return _encode(answer, media_type)
 
 
 def _encode(answer: Message, media_type: str) -> bytes:

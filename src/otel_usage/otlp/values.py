@@ -66,7 +66,7 @@ def decode_integers(values: pa.BinaryArray, positions: Rows) -> tuple[npt.NDArra
 def is_blank(values: pa.BinaryArray, positions: Rows) -> Mask:
     """Whether the values at the positions are empty text, or none."""
     edges, octets = bounds(values), data(values)
-    blank = edges[positions + 1] - edges[positions] <= _SHORT
+    blank = (edges[1:] - edges[:-1] <= _SHORT)[positions]
     few = np.flatnonzero(blank)  # also small numbers
     starts, ends = edges[positions[few]], edges[positions[few] + 1]
     blank[few] = starts == ends
@@ -93,6 +93,12 @@ def unwrap(value: AnyValue) -> Scalar:
             return result
         case _:
             return _UNREAD
+
+
+def encode(value: str | int) -> bytes:
+    """An encoded AnyValue. A number is of 64 bits."""
+    message = AnyValue(string_value=value) if isinstance(value, str) else AnyValue(int_value=value)
+    return message.SerializeToString()
 
 
 def spelled(value: Scalar) -> str | None:

@@ -67,7 +67,7 @@ def find(
     known = (
         find_provider_by_id(list(providers), _PROVIDERS.get(provider.lower(), provider)) if provider else None
     )
-    for rule, name in _names(response_model, request_model):
+    for rule, name in _names(provider, response_model, request_model):
         if known is not None:
             if model := known.find_model(name, all_providers=list(providers)):
                 return Match(known, model, rule)
@@ -76,11 +76,14 @@ def find(
     return None
 
 
-def _names(response_model: str, request_model: str) -> Iterator[tuple[str, str]]:
+def _names(provider: str, response_model: str, request_model: str) -> Iterator[tuple[str, str]]:
     for rule, text in (("response_model", response_model.strip()), ("request_model", request_model.strip())):
         if text:
             yield rule, text
-            if (bare := _PREFIX.sub("", text)) != text:
+            bare = _PREFIX.sub("", text)
+            if provider and text.lower().startswith(f"{provider.lower()}/"):  # as LiteLLM names models
+                bare = text[len(provider) + 1 :]
+            if bare != text:
                 yield f"{rule}, prefix_removed", bare
 
 

@@ -27,9 +27,10 @@ def price(observations: pa.Table, book: PriceBook) -> pa.Table:
     """USAGE: the observations with their model, their cost, and where it comes from.
 
     A cost is NULL, with a reason, if the call is no inference (`rollup`), failed without an answer
-    (`call_failed`), has no usage (`usage_missing`) or an impossible one (`impossible_usage`: parts larger
-    than their whole), if the model or its price is unknown (`unknown_model`, `no_price`,
-    `no_price_for_service_tier`), or if a count of it has no price (`unpriced_tokens`).
+    (`call_failed`), has no usage (`usage_missing`), one that its emitter made up (`estimated_usage`) or an
+    impossible one (`impossible_usage`: parts larger than their whole), if the model or its price is unknown
+    (`unknown_model`, `no_price`, `no_price_for_service_tier`), or if a count of it has no price
+    (`unpriced_tokens`).
     """
     if not observations.num_rows:
         return _nothing()
@@ -65,7 +66,7 @@ def _quotes(observations: pa.Table, book: PriceBook) -> tuple[Sequence[Quote], R
     """The quotes of the kinds of calls there are, and per row which is its."""
     names = [Names.of(observations[name]) for name in _KIND]
     first, kind = groups([name.index for name in names])
-    kinds = list(zip(*(name.take(first).array().to_pylist() for name in names), strict=True))
+    kinds = list(zip(*(name.take(first).texts() for name in names), strict=True))
     dated = np.array([book.dated(*each) for each in kinds], dtype=np.bool_)
     bucket = observations["started_at"].to_numpy().astype(np.int64) // BUCKET_NS
     if dated.any():
@@ -126,9 +127,18 @@ def _reasons(
 ) -> Names:
     """Per row, why its cost is unknown: the last of these that holds."""
     own = sorted({quote.reason for quote in quotes} | {""})
-    names = [*own, "unpriced_tokens", "impossible_usage", "usage_missing", "call_failed", "rollup"]
+    told = (
+        "unpriced_tokens",
+        "impossible_usage",
+        "estimated_usage",
+        "usage_missing",
+        "call_failed",
+        "rollup",
+    )
+    names = [*own, *told]
     reason = np.array([own.index(quote.reason) for quote in quotes])[kind]
-    missing = Names.of(observations["usage_status"]).is_one_of(("missing",))
+    status = Names.of(observations["usage_status"])
+    missing = status.is_one_of(("missing",))
     answered = Names.of(observations["response_model"]).non_empty()
     answered |= sizes(observations["response_id"].combine_chunks()) > 0
     failed = Names.of(observations["error_type"]).non_empty()
@@ -136,6 +146,7 @@ def _reasons(
     for name, holds in {
         "unpriced_tokens": _uncovered(quotes, kind, counts) & (reason == own.index("")),
         "impossible_usage": _impossible(counts, len(kind)),
+        "estimated_usage": status.is_one_of(("estimated",)),
         "usage_missing": missing,
         "call_failed": missing & failed & ~answered,
         "rollup": rollup,

@@ -5,16 +5,18 @@ import asyncio
 import structlog
 
 from otel_usage.ingest import Ingest
-from otel_usage.model import Outcome, Permanent, Retryable
+from otel_usage.model import Outcome, Permanent, Retryable, Signal
 
 
-async def export(ingest: Ingest, body: bytes, *, tenant: str, within: float, retry_after: float) -> Outcome:
+async def export(  # noqa: PLR0913 (what a wire knows of a request)
+    ingest: Ingest, body: bytes, *, tenant: str, signal: Signal, within: float, retry_after: float
+) -> Outcome:
     """What became of `body`, once it is durable; the sender waits at most `within` seconds for that.
 
     A commit that has begun goes on when the sender has left or the time is up: sent again, its
     spans land on themselves. Raises what `Ingest.export` raises, and Retryable when time is up.
     """
-    taken = asyncio.ensure_future(ingest.export(body, tenant=tenant))
+    taken = asyncio.ensure_future(ingest.export(body, tenant=tenant, signal=signal))
     taken.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
         async with asyncio.timeout(within):

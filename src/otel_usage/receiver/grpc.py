@@ -1,10 +1,10 @@
-"""OTLP/gRPC: `TraceService/Export` with the request as raw bytes, and `grpc.health.v1`.
+"""OTLP/gRPC: `Export` of each signal's service with the request as raw bytes, and `grpc.health.v1`.
 
 Source: OTLP 1.x, section "OTLP/gRPC". Compression and the size of a message are gRPC's own affair:
 a message over the limit, inflated, is answered RESOURCE_EXHAUSTED before it comes here.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from typing import Final, Never, TypeAlias, cast
 
 import grpc
@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2_grpc
 from otel_usage.auth import HEADER, Keys
 from otel_usage.config import Settings
 from otel_usage.ingest import Ingest
+from otel_usage.model import Signal
 from otel_usage.otlp import responses
 from otel_usage.otlp.body import PROTOBUF
 from otel_usage.receiver import door
@@ -25,11 +26,11 @@ ANSWER_BY: Final = 0.8
 """The share of the sender's remaining time that we use. The rest is the way back: an answer after
 the sender's deadline would be a retry that was not asked for."""
 
-_TRACES: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
-_OTHER_SIGNALS: Final = (
-    "opentelemetry.proto.collector.logs.v1.LogsService",
-    "opentelemetry.proto.collector.metrics.v1.MetricsService",
-)
+_SERVICES: Final[Mapping[Signal, str]] = {
+    Signal.TRACES: "opentelemetry.proto.collector.trace.v1.TraceService",
+    Signal.LOGS: "opentelemetry.proto.collector.logs.v1.LogsService",
+    Signal.METRICS: "opentelemetry.proto.collector.metrics.v1.MetricsService",
+}
 _KEY: Final = HEADER.lower()
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -45,7 +46,7 @@ def grpc_server(
             ("grpc.so_reuseport", 0),
         ]
     )
-    server.add_generic_rpc_handlers((_traces(ingest, keys, settings), *map(_not_served, _OTHER_SIGNALS)))
+    server.add_generic_rpc_handlers([_service(signal, ingest, keys, settings) for signal in Signal])
     health_pb2_grpc.add_HealthServicer_to_server(health or health_servicer(), server)
     return server
 
@@ -55,34 +56,25 @@ def health_servicer() -> grpc_health.aio.HealthServicer:  # type: ignore[name-de
     return grpc_health.aio.HealthServicer()  # type: ignore[attr-defined] # its stubs lag
 
 
-def _traces(ingest: Ingest, keys: Keys, settings: Settings) -> Handler:
+def _service(signal: Signal, ingest: Ingest, keys: Keys, settings: Settings) -> Handler:
     async def export(body: bytes, context: Context) -> bytes:
         try:
             outcome = await door.export(
                 ingest,
                 body,
                 tenant=keys.tenant(_key(context)),
+                signal=signal,
                 within=_time(context, settings.insert_timeout),
                 retry_after=settings.retry_after,
             )
         except Exception as error:  # noqa: BLE001 (the edge: every error becomes an answer)
             door.log_bug(error, "grpc")
             await _abort(context, error)
-        return responses.success(outcome, PROTOBUF)
+        return responses.success(outcome, signal, PROTOBUF)
 
-    return _service(_TRACES, export)
-
-
-def _not_served(service: str) -> Handler:
-    async def export(_body: bytes, context: Context) -> bytes:
-        await _abort(context, responses.NotServed(f"{service} is not served: this server takes traces."))
-
-    return _service(service, export)
-
-
-def _service(name: str, export: Callable[[bytes, Context], Awaitable[bytes]]) -> Handler:
     # Without a deserializer the handler gets the bytes as they came, and decodes them in columns.
-    return grpc.method_handlers_generic_handler(name, {"Export": grpc.unary_unary_rpc_method_handler(export)})
+    handlers = {"Export": grpc.unary_unary_rpc_method_handler(export)}
+    return grpc.method_handlers_generic_handler(_SERVICES[signal], handlers)
 
 
 def _key(context: Context) -> str | None:

@@ -1,4 +1,4 @@
-"""OTLP/HTTP: `POST /v1/traces` in protobuf or JSON, plain or gzip.
+"""OTLP/HTTP: `POST /v1/traces`, `/v1/logs` and `/v1/metrics` in protobuf or JSON, plain or gzip.
 
 Source: OTLP 1.x, section "OTLP/HTTP".
 """
@@ -18,45 +18,48 @@ from starlette.routing import Route
 from otel_usage.auth import HEADER, Keys
 from otel_usage.config import Settings
 from otel_usage.ingest import Ingest
-from otel_usage.model import Retryable
+from otel_usage.model import Retryable, Signal
 from otel_usage.otlp import body, responses
 from otel_usage.receiver import door
 
 CONVERSIONS: Final = 2
 """Bodies inflated or converted from JSON at once: each may hold many times its size in memory."""
 
+_PATHS: Final[Mapping[Signal, str]] = {signal: f"/v1/{signal}" for signal in Signal}
+
 
 def http_app(ingest: Ingest, keys: Keys, settings: Settings) -> Starlette:
     """The OTLP/HTTP application."""
     conversions = anyio.CapacityLimiter(CONVERSIONS)
 
-    async def traces(request: Request) -> Response:
-        try:
-            tenant = keys.tenant(request.headers.get(HEADER))
-            media = body.media_type(request.headers.get("content-type"))
-            request_bytes = await _protobuf(request, media, settings, conversions)
-            outcome = await door.export(
-                ingest,
-                request_bytes,
-                tenant=tenant,
-                within=settings.insert_timeout,
-                retry_after=settings.retry_after,
-            )
-        except ClientDisconnect:
-            return Response(status_code=HTTPStatus.BAD_REQUEST)
-        except Exception as error:  # noqa: BLE001 (the edge: every error becomes an answer)
-            door.log_bug(error, "http")
-            return _refusal(request, error)
-        return Response(responses.success(outcome, media), media_type=media)
+    def route(signal: Signal) -> Route:
+        async def export(request: Request) -> Response:
+            try:
+                tenant = keys.tenant(request.headers.get(HEADER))
+                media = body.media_type(request.headers.get("content-type"))
+                request_bytes = await _protobuf(request, signal, media, settings, conversions)
+                outcome = await door.export(
+                    ingest,
+                    request_bytes,
+                    tenant=tenant,
+                    signal=signal,
+                    within=settings.insert_timeout,
+                    retry_after=settings.retry_after,
+                )
+            except ClientDisconnect:
+                return Response(status_code=HTTPStatus.BAD_REQUEST)
+            except Exception as error:  # noqa: BLE001 (the edge: every error becomes an answer)
+                door.log_bug(error, "http")
+                return _refusal(request, error)
+            return Response(responses.success(outcome, signal, media), media_type=media)
 
-    return Starlette(
-        routes=[Route("/v1/traces", traces, methods=["POST"])],
-        exception_handlers={HTTPException: _not_served},
-    )
+        return Route(_PATHS[signal], export, methods=["POST"])
+
+    return Starlette(routes=list(map(route, Signal)), exception_handlers={HTTPException: _not_served})
 
 
 async def _protobuf(
-    request: Request, media: str, settings: Settings, conversions: anyio.CapacityLimiter
+    request: Request, signal: Signal, media: str, settings: Settings, conversions: anyio.CapacityLimiter
 ) -> bytes:
     limit = settings.max_http_body_bytes
     try:
@@ -70,7 +73,9 @@ async def _protobuf(
     encoding = request.headers.get("content-encoding")
     if body.is_plain(media, encoding):
         return raw
-    return await anyio.to_thread.run_sync(body.protobuf, raw, media, encoding, limit, limiter=conversions)
+    return await anyio.to_thread.run_sync(
+        body.protobuf, raw, signal, media, encoding, limit, limiter=conversions
+    )
 
 
 async def _read(request: Request, limit: int) -> bytes:
@@ -88,7 +93,8 @@ async def _read(request: Request, limit: int) -> bytes:
 async def _not_served(request: Request, error: Exception) -> Response:
     """The answer to another path or method, which Starlette refuses before we see it."""
     refused = cast("HTTPException", error)
-    told = responses.NotServed(f"{request.method} {request.url.path}: this server takes POST /v1/traces.")
+    paths = ", ".join(_PATHS.values())
+    told = responses.NotServed(f"{request.method} {request.url.path}: this server takes POST {paths}.")
     return _refusal(request, told, status=refused.status_code, headers=refused.headers)
 
 

@@ -11,6 +11,9 @@ from typing import Final, Generic, TypeVar
 
 Row = TypeVar("Row")
 
+INFERENCE, ROLLUP, DUPLICATE = ROLES = ("inference", "rollup", "duplicate")
+"""What a stored row is: a call; a sum over calls; a call that another row is charged for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Statement(Generic[Row]):
@@ -24,17 +27,24 @@ class Statement(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class UsageFilter:
-    """Which calls are meant. `model_id` is the price book's id, or the model of the request or response."""
+    """Which rows are meant. `model_id` is the price book's id, or the model of the request or response.
+
+    Inferences are meant without those that failed: no such call used anything.
+    """
 
     tenant: str
     account_id: str | None = None
     model_id: str | None = None
     context: str | None = None
+    role: str = INFERENCE
 
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """A stored call. Counts and cost are None where unknown."""
+    """A stored row. Counts and cost are None where unknown; `unpriced_reason` is then why the cost is.
+
+    `duplicate_of` is the identity of the call that is charged for this one.
+    """
 
     call_id: bytes
     context: str
@@ -44,6 +54,10 @@ class UsageRow:
     output_tokens: int | None
     billed_cost: Decimal | None
     started_at_ns: int
+    role: str = INFERENCE
+    duplicate_of: bytes | None = None
+    usage_status: str = "reported"
+    unpriced_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +95,7 @@ class RecordedCall:
 _LIST_USAGE: Final = """\
 SELECT
     call_id, context, account_id, model_id, input_tokens, output_tokens, billed_cost,
-    toUnixTimestamp64Nano(started_at)
+    toUnixTimestamp64Nano(started_at), role, duplicate_of, usage_status, unpriced_reason
 FROM usage FINAL
 WHERE $conditions
 ORDER BY started_at DESC, call_id
@@ -108,8 +122,9 @@ WHERE tenant = {tenant:String} AND call_id = unhex({call_id:String})
 ORDER BY started_at
 LIMIT 1"""
 
-_BILLABLE: Final = ("role = 'inference'", "unpriced_reason != 'call_failed'")
+BILLABLE: Final = ("role = 'inference'", "unpriced_reason != 'call_failed'")
 """What a row must be to be a call that used something: no roll-up, and not refused by its provider."""
+_OF_ROLE: Final = ("role = {role:String}",)
 _CONDITIONS: Final = {
     "tenant": "tenant = {tenant:String}",
     "account_id": "account_id = {account_id:String}",
@@ -121,14 +136,14 @@ _CONDITIONS: Final = {
 
 
 def list_usage(usage: UsageFilter, limit: int) -> Statement[UsageRow]:
-    """The newest calls, at most `limit` of them."""
-    sql, parameters = _billable(_LIST_USAGE, usage)
+    """The newest rows, at most `limit` of them."""
+    sql, parameters = _about(_LIST_USAGE, usage)
     return Statement("list_usage", sql, {**parameters, "limit": limit}, UsageRow)
 
 
 def summarize(usage: UsageFilter) -> Statement[UsageSum]:
-    """The sums over all calls, over those of each context, and over those of each model, in one scan."""
-    sql, parameters = _billable(_SUMMARIZE, usage)
+    """The sums over all rows, over those of each context, and over those of each model, in one scan."""
+    sql, parameters = _about(_SUMMARIZE, usage)
     return Statement("summarize", sql, parameters, UsageSum)
 
 
@@ -138,8 +153,10 @@ def find_record(tenant: str, call_id: bytes, from_ns: int, to_ns: int) -> Statem
     return Statement("find_record", _FIND_RECORD, parameters, RecordedCall)
 
 
-def _billable(sql: str, usage: UsageFilter) -> tuple[str, Mapping[str, object]]:
-    """`sql` over the billable calls that `usage` means, and the parameters that go with it."""
+def _about(sql: str, usage: UsageFilter) -> tuple[str, Mapping[str, object]]:
+    """`sql` over the rows that `usage` means, and the parameters that go with it."""
     given = {name: getattr(usage, name) for name in _CONDITIONS if getattr(usage, name) is not None}
-    conditions = (*_BILLABLE, *(_CONDITIONS[name] for name in given))
-    return Template(sql).substitute(conditions=" AND ".join(conditions)), given
+    billable = usage.role == INFERENCE
+    conditions = [*(BILLABLE if billable else _OF_ROLE), *(_CONDITIONS[name] for name in given)]
+    parameters = given if billable else {**given, "role": usage.role}
+    return Template(sql).substitute(conditions=" AND ".join(conditions)), parameters

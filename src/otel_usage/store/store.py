@@ -4,7 +4,7 @@ import contextlib
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import anyio
 import pyarrow as pa
@@ -33,6 +33,13 @@ _INSERT: Final[Mapping[str, object]] = {
 _READ: Final[Mapping[str, object]] = {
     # Rows of one key are of one day: the parts of each day are merged by themselves, three times as fast.
     "do_not_merge_across_partitions_select_final": 1,
+}
+
+
+_ARROW: Final[Mapping[str, object]] = {
+    "output_format_arrow_low_cardinality_as_dictionary": 1,
+    "output_format_arrow_string_as_string": 1,
+    "output_format_arrow_fixed_string_as_fixed_byte_array": 1,
 }
 
 
@@ -87,20 +94,31 @@ class Store:
             raise TypeError("The table to insert is not of the schema USAGE.")
         if not usage.num_rows:
             return
-        # One chunk: the Arrow file format has one dictionary to a column.
-        block = usage.unify_dictionaries().combine_chunks()
-        try:
-            self._writer.insert_arrow(schema.TABLE, block, settings=self._insert_settings)
-        except (ClickHouseError, OSError) as error:
-            self._note_failure(error)
-            raise Retryable(
-                "ClickHouse does not take rows now: send it again.", retry_after=self._settings.retry_after
-            ) from error
-        self._note_success()
+        self._insert(schema.TABLE, usage)
+
+    def insert_claims(self, claims: pa.Table) -> None:
+        """Write rows of CLAIMS (tenant, trace, account, context, transaction, writer), as `insert` does."""
+        self._insert("claims", claims)
+
+    def insert_points(self, points: pa.Table) -> None:
+        """Write rows of TOKEN_POINTS, as `insert` does."""
+        self._insert("token_points", points)
 
     async def query(self, statement: Statement[Row]) -> Sequence[Row]:
         """The rows of the answer. Raises Retryable if ClickHouse cannot answer now, or within the limits."""
         return await anyio.to_thread.run_sync(self._query, statement, limiter=self._readers)
+
+    def fetch(self, statement: Statement[Any]) -> pa.Table:
+        """The rows of the answer as an Arrow table, in the thread that asks. Raises as `query` does."""
+
+        def ask(client: Client) -> pa.Table:
+            return client.query_arrow(
+                statement.sql,
+                parameters=dict(statement.parameters),
+                settings={**_READ, **_ARROW, **self._limits(statement)},
+            )
+
+        return self._read(ask)
 
     async def ping(self) -> int:
         """The number of the database's last migration. Raises Retryable if ClickHouse does not answer."""
@@ -119,20 +137,35 @@ class Store:
         if drift:
             raise Permanent(f"{self._target} has another schema. {' '.join(drift)}", field="dsn")
 
-    def _query(self, statement: Statement[Row]) -> Sequence[Row]:
-        limits: Mapping[str, object] = {
-            "max_execution_time": self._settings.query_timeout,
-            "max_memory_usage": self._settings.query_memory_bytes,
-            "log_comment": f"otel-usage {statement.name}",
-        }
+    def _insert(self, table: str, rows: pa.Table) -> None:
+        # One chunk: the Arrow file format has one dictionary to a column.
+        block = rows.unify_dictionaries().combine_chunks()
+        try:
+            self._writer.insert_arrow(table, block, settings=self._insert_settings)
+        except (ClickHouseError, OSError) as error:
+            self._note_failure(error)
+            raise Retryable(
+                "ClickHouse does not take rows now: send it again.", retry_after=self._settings.retry_after
+            ) from error
+        self._note_success()
 
+    def _query(self, statement: Statement[Row]) -> Sequence[Row]:
         def ask(client: Client) -> Sequence[Row]:
             answer = client.query(
-                statement.sql, parameters=dict(statement.parameters), settings={**_READ, **limits}
+                statement.sql,
+                parameters=dict(statement.parameters),
+                settings={**_READ, **self._limits(statement)},
             )
             return [statement.row(*values) for values in answer.result_rows]
 
         return self._read(ask)
+
+    def _limits(self, statement: Statement[Any]) -> Mapping[str, object]:
+        return {
+            "max_execution_time": self._settings.query_timeout,
+            "max_memory_usage": self._settings.query_memory_bytes,
+            "log_comment": f"otel-usage {statement.name}",
+        }
 
     def _read(self, ask: Callable[[Client], Answer]) -> Answer:
         try:
