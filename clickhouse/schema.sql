@@ -100,6 +100,7 @@ ALTER TABLE usage
     ADD COLUMN IF NOT EXISTS inserted_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this version was written' CODEC(Delta, ZSTD(1)),
     -- What came lately is asked for every few seconds: parts of days past are not opened for it.
     ADD INDEX IF NOT EXISTS by_inserted_at inserted_at TYPE minmax GRANULARITY 1,
+    MODIFY COLUMN version COMMENT 'Which observation of the call wins: status, detail, rank, payer, tie-break, revision',
     MODIFY COLUMN attribution COMMENT 'Where the payer was found: span, ancestor, trace, resource, record, or unattributed';
 
 -- Who pays for what, as spans of a trace say, LLM calls or not: each distinct claim of a trace once, for calls
@@ -121,7 +122,7 @@ ORDER BY (tenant, trace_id, account_id, context, transaction_id, writer)
 TTL toDateTime(inserted_at) + INTERVAL 7 DAY
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, default_compression_codec = 'ZSTD(1)', ttl_only_drop_parts = 1;
 
-INSERT INTO schema_migrations (number, name, checksum) VALUES (2, 'resolution', '00b180acb0b87e091330a5aeb234025923f4e49e154211b7812769515939b976');
+INSERT INTO schema_migrations (number, name, checksum) VALUES (2, 'resolution', 'c8e5c1aeec6153ca3090e0eafcf2dfc0cca6aa92d0939e43d0c5a8c0b6e5b75e');
 
 -- Data points of metrics that count tokens. They check what was billed, and are never billed themselves.
 --

@@ -247,7 +247,7 @@ def _version(candidate: _Candidate, usage: Row, payer: Row) -> int:
     named = payer["attribution"] != "unattributed" or _named(candidate.found) or _named(candidate.resource)
     tie = int.from_bytes(candidate.span.span_id, "big") * 0x9E3779B97F4A7C15 % 2**64 >> 25
     status = _STATUSES.index(usage["usage_status"])
-    return status << 50 | detail << 44 | rank << 40 | named << 39 | tie
+    return (status << 50 | detail << 44 | rank << 40 | named << 39 | tie) << 12
 
 
 # Who pays

@@ -29,8 +29,8 @@ Levels = npt.NDArray[np.uint64]
 
 _REMEMBERED: Final = 4_096
 _TIE_BITS: Final = 39
-_REVISION_SHIFT: Final = 52
-_MERIT: Final = np.uint64((1 << _REVISION_SHIFT) - 1)
+_REVISION_BITS: Final = 12
+_REVISION: Final = np.uint64((1 << _REVISION_BITS) - 1)
 _MIX: Final = np.uint64(0x9E37_79B9_7F4A_7C15)  # spreads ids that differ in few bits over the upper ones
 
 
@@ -73,45 +73,45 @@ def versions(
 ) -> npt.NDArray[np.uint64]:
     """Which observation of a call wins: the one with the higher version.
 
-    The bits, from the top: revision 12 (0 as observed, see `revised`), `status` 2 (of its usage: missing 0,
-    estimated 1, reported 2), `detail` 6 (how many counts it reports), `rank` 4 (how directly it saw the
-    call), `payer` 1 (whether it names one), and 39 that depend on all of the span id.
-    Nothing in it depends on when or in which order observations arrive.
+    The bits, from the top: `status` 2 (of its usage: missing 0, estimated 1, reported 2), `detail` 6 (how
+    many counts it reports), `rank` 4 (how directly it saw the call), `payer` 1 (whether it names one), 39
+    that depend on all of the span id, and revision 12 (0 as observed, see `revised`): a better observation
+    wins over one that was resolved without it.
+    Nothing but the revision depends on when or in which order observations arrive.
     """
     spans = np.frombuffer(span_ids.buffers()[1], dtype=">u8", count=len(span_ids), offset=8 * span_ids.offset)
     tie = (spans.astype(np.uint64) * _MIX) >> np.uint64(64 - _TIE_BITS)
     merit = (status << np.uint64(11)) | (detail << np.uint64(5)) | (rank << np.uint64(1)) | payer
-    return (merit.astype(np.uint64) << np.uint64(_TIE_BITS)) | tie
+    return ((merit.astype(np.uint64) << np.uint64(_TIE_BITS)) | tie) << np.uint64(_REVISION_BITS)
 
 
 def ranks(version: Levels) -> Levels:
     """The ranks in versions."""
-    return (version >> np.uint64(_TIE_BITS + 1)) & np.uint64(15)
+    return (version >> np.uint64(_REVISION_BITS + _TIE_BITS + 1)) & np.uint64(15)
 
 
 def merits(version: Levels) -> Levels:
     """Versions without their revision: how good the observations are."""
-    return version & _MERIT
+    return version & ~_REVISION
 
 
 def preferences(version: Levels, identified: npt.NDArray[np.bool_]) -> Levels:
     """Merits, but of equally good observations the one with a response id comes before the tie-break."""
-    tie = version & np.uint64((1 << _TIE_BITS) - 1)
+    top = _REVISION_BITS + _TIE_BITS
+    tie = merits(version) & np.uint64((1 << top) - 1)
     return (
-        (merits(version) ^ tie)
-        | (identified.astype(np.uint64) << np.uint64(_TIE_BITS - 1))
-        | (tie >> np.uint64(1))
+        (merits(version) ^ tie) | (identified.astype(np.uint64) << np.uint64(top - 1)) | (tie >> np.uint64(1))
     )
 
 
 def revisions(version: Levels) -> Levels:
-    """The revisions in versions, where they are: the rest is zero."""
-    return version & ~_MERIT
+    """The revisions in versions."""
+    return version & _REVISION
 
 
 def revised(version: Levels) -> Levels:
     """Versions of the next revision: of rows that say more than their span did."""
-    return version + (np.uint64(1) << np.uint64(_REVISION_SHIFT))
+    return version + np.uint64(1)
 
 
 @lru_cache(_REMEMBERED)

@@ -68,6 +68,7 @@ class Writer:
         self._book = book
         self._ledger = ledger
         self._recent = Recent(settings.memory_rows)
+        self._claims: list[pa.Table] = []  # in memory, and not stored yet
         self.unsettled = Waiting()
         """What it has found to be resolved from the store."""
 
@@ -85,14 +86,14 @@ class Writer:
         exports = [each for each in requests if isinstance(each, Export)]
         clock = Clock(time.time_ns(), int(self._settings.max_clock_skew * _NS))
         came = batch.read(exports, clock, self._settings.commit_rows)
-        claims = self._note(came)
+        self._note(came)
         fresh = replace(
             came.observations, "writer", constant(self._recent.writer, len(came.observations)).array()
         )
         resolution, known = self._resolve(fresh, came.paths.traces)
         records = [each.observation for each in requests if isinstance(each, Record)]
         told = _best(records)
-        usage = self._insert([resolution.rows, *told], resolution.tombstones, claims, came.points)
+        usage = self._insert([resolution.rows, *told], resolution.tombstones, came.points)
         self._recent.remember(resolution.rows, known=known)
         self.unsettled.rollups(resolution.rows, time.time() + self._settings.rollup_delay)
         self._account(came, resolution, len(records), len(told))
@@ -114,22 +115,22 @@ class Writer:
             known = _observations(self._store.fetch(read_observations(tenant, mine)))
             due = np.isin(_hex(known["trace_id"]), [each.key for each in mine if each.due])
             resolution = resolve.resolve(known, _nothing(), self._recent.lineage, due)
-            self._insert([resolution.rows], resolution.tombstones, None, None)
+            self._insert([resolution.rows], resolution.tombstones)
             self._recent.remember(resolution.rows, known=True)
             written += resolution.rows.num_rows
         self._ledger.amend(written)
         return written
 
-    def _note(self, came: Batch) -> pa.Table | None:
-        """Take note of who is whose child, and of who says who pays. Returns the claims that are new."""
+    def _note(self, came: Batch) -> None:
+        """Take note of who is whose child, and of who says who pays."""
         lineage = self._recent.lineage
         lineage.note(came.paths.spans, came.paths.parents)
         claims = came.claims
-        if not claims.num_rows:
-            return None
-        traces = trace_keys(Names.of(claims["tenant"]), _column(claims, "trace_id"))
-        new = lineage.claim(span_keys(traces, _column(claims, "span_id")), traces, claims)
-        return claims.take(pa.array(new)) if len(new) else None
+        if claims.num_rows:
+            traces = trace_keys(Names.of(claims["tenant"]), _column(claims, "trace_id"))
+            new = lineage.claim(span_keys(traces, _column(claims, "span_id")), traces, claims)
+            if len(new):
+                self._claims.append(claims.take(pa.array(new)))
 
     def _recall(self, tenant: str, unsettled: Sequence[Unsettled]) -> None:
         """Learn what the traces claim from the store."""
@@ -157,15 +158,12 @@ class Writer:
         return Resolution(rows, resolution.tombstones, roles), bool(known.num_rows)
 
     def _insert(
-        self,
-        observations: Sequence[pa.Table],
-        tombstones: pa.Table,
-        claims: pa.Table | None,
-        points: pa.Table | None,
+        self, observations: Sequence[pa.Table], tombstones: pa.Table, points: pa.Table | None = None
     ) -> pa.Table:
         """Price and store; the USAGE rows. Claims and points first: they charge nothing."""
-        if claims is not None:
-            self._store.insert_claims(_stored_claims(claims, self._recent.writer))
+        if self._claims:
+            self._store.insert_claims(_stored_claims(pa.concat_tables(self._claims), self._recent.writer))
+            self._claims.clear()
         if points is not None and points.num_rows:
             self._store.insert_points(points)
         usage = price(_joined(observations), self._book)

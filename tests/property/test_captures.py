@@ -1,13 +1,11 @@
 """A captured run has one bill, however its telemetry is cut into requests, in whatever order and company."""
 
-import asyncio
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import pyarrow as pa
@@ -29,7 +27,11 @@ from tests.golden import rows as golden
 from tests.truth import Capture
 
 _HOUR_NS: Final = 3_600 * 10**9
-_BILLED: Final = ("account_id", "context", "transaction_id", "usage_status", *TOKEN_COLUMNS)
+_BILLED: Final = (
+    *("account_id", "context", "transaction_id", "usage_status"),
+    *TOKEN_COLUMNS,
+    *("billed_cost", "unpriced_reason"),
+)
 _TOGETHER: Final = 24  # most items of a commit
 
 Item = tuple[Signal, bytes]
@@ -41,7 +43,7 @@ T = TypeVar("T")
 
 @dataclass
 class Shelf:
-    """A store that keeps of each key the row of the highest version, and of those the last, as ClickHouse does."""
+    """A store that keeps of each key the row of the highest version, of those the last: as ClickHouse."""
 
     rows: dict[tuple[Any, ...], Mapping[str, Any]] = field(default_factory=dict)
 
@@ -58,8 +60,7 @@ class Shelf:
 
 def _plain(usage: pa.Table) -> list[Mapping[str, Any]]:
     columns = usage.select(
-        ["tenant", "account_id", "started_at", "call_id", "version", "is_deleted", "role", "trace_id"]
-        + [name for name in (*_BILLED, "billed_cost") if name != "account_id"]
+        ["tenant", "started_at", "call_id", "version", "is_deleted", "role", "trace_id", *_BILLED]
     )
     at = columns.schema.get_field_index("started_at")
     return columns.set_column(at, "started_at", columns["started_at"].cast(pa.int64())).to_pylist()
@@ -146,15 +147,14 @@ def write(commits: Iterator[Sequence[Item]], memory_rows: int = 1 << 14) -> Bill
     return billed(shelf.rows.values())
 
 
-def billed(rows: Iterator[Mapping[str, Any]] | Any) -> Bill:
+def billed(rows: Iterable[Mapping[str, Any]]) -> Bill:
     return Counter(
         (
             run_of_trace().get(row["trace_id"], row["trace_id"].hex()),
             *(row[name] for name in _BILLED),
-            row["billed_cost"],
         )
         for row in rows
-        if row["role"] == "inference" and not row["is_deleted"]
+        if row["role"] == "inference" and not row["is_deleted"] and row["unpriced_reason"] != "call_failed"
     )
 
 
@@ -199,3 +199,50 @@ def test_mixed_and_cut_at_random_the_bill_is_the_same(alone: Bill, seed: int) ->
     mixed = [item for run in every_item() for item in run]
     rng.shuffle(mixed)
     same(alone, write(chunks(mixed, rng)))
+
+
+@dataclass
+class Process:
+    """A server's writer and sweep, on a store that others may write to as well."""
+
+    store: Store
+    settings: Settings
+
+    def __post_init__(self) -> None:
+        self.writer = Writer(self.settings, self.store, book(), Ledger())
+        self._sweep = Sweep(self.settings, self.store, self.writer)
+
+    async def settle(self) -> int:
+        """How many rows a sweep wrote."""
+        found = await self._sweep.find()
+        return self._sweep.settle(found) if found else 0
+
+
+@pytest.fixture
+def stored(database: str, chdb_client: Client) -> Callable[[], Bill]:
+    """What the bill in the store is."""
+    columns = ", ".join(("role", "is_deleted", "trace_id", *_BILLED))
+
+    def read() -> Bill:
+        answer = chdb_client.query(f"SELECT {columns} FROM {database}.usage FINAL")  # noqa: S608 (ours)
+        names = answer.column_names
+        return billed(dict(zip(names, values, strict=True)) for values in answer.result_rows)
+
+    return read
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("seed", range(2))
+async def test_by_two_processes_the_bill_is_the_same_after_a_sweep(
+    alone: Bill, store: Store, stored: Callable[[], Bill], seed: int
+) -> None:
+    rng = random.Random(seed)
+    processes = [Process(store, Settings()) for _ in range(2)]
+    mixed = [item for run in every_item() for item in run]
+    rng.shuffle(mixed)
+    for commit in chunks(mixed, rng):
+        rng.choice(processes).writer.write(export(commit))
+    for _ in range(3):
+        for process in processes:
+            await process.settle()
+    same(alone, stored())

@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otel_usage.batch import Export
 from otel_usage.config import Settings
 from otel_usage.ledger import Ledger
-from otel_usage.model import Outcome, Signal
+from otel_usage.model import Outcome, Retryable, Signal
 from otel_usage.pricing import PriceBook
 from otel_usage.store import Store
 from otel_usage.store.queries import UsageFilter, list_usage
@@ -154,6 +154,24 @@ async def test_a_payer_that_another_process_heard_of_pays_after_a_sweep(
     other.send([Told(1, parent=9)])
     assert await charged(any_store) == [(100, 10, "")]
     await one.sweep()
+    assert await charged(any_store) == [(100, 10, "alpha")]
+
+
+async def test_a_claim_that_could_not_be_stored_is_stored_when_it_is_sent_again(
+    any_store: Store, processes: list[Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = processes
+
+    def refuse(_: pa.Table) -> None:
+        raise Retryable("down", retry_after=1)
+
+    with monkeypatch.context() as down:
+        down.setattr(any_store, "insert_claims", refuse)
+        with pytest.raises(Retryable):
+            one.send([Told(9, operation="", account="alpha")])
+    one.send([Told(9, operation="", account="alpha")])
+    other.send([Told(1, parent=9)])
+    await other.sweep()
     assert await charged(any_store) == [(100, 10, "alpha")]
 
 

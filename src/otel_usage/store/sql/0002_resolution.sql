@@ -7,6 +7,7 @@ ALTER TABLE usage
     ADD COLUMN IF NOT EXISTS inserted_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this version was written' CODEC(Delta, ZSTD(1)),
     -- What came lately is asked for every few seconds: parts of days past are not opened for it.
     ADD INDEX IF NOT EXISTS by_inserted_at inserted_at TYPE minmax GRANULARITY 1,
+    MODIFY COLUMN version COMMENT 'Which observation of the call wins: status, detail, rank, payer, tie-break, revision',
     MODIFY COLUMN attribution COMMENT 'Where the payer was found: span, ancestor, trace, resource, record, or unattributed';
 
 -- Who pays for what, as spans of a trace say, LLM calls or not: each distinct claim of a trace once, for calls
