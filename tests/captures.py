@@ -136,7 +136,8 @@ def _send_all(everything: Sequence[Capture], data: Path, log: Path, problems: li
             **{f"OTEL_USAGE_{name}": f"127.0.0.1:{port}" for name, port in zip(names, ports, strict=True)},
         },
     )
-    with child, httpx2.Client(base_url=f"http://127.0.0.1:{ports[2]}", timeout=30) as api:
+    api = httpx2.Client(base_url=f"http://127.0.0.1:{ports[2]}", headers={"Connection": "close"}, timeout=30)
+    with child, api:
         for port in ports:
             child.wait_for_port(port)
         server = _Server(ports[0], f"http://127.0.0.1:{ports[1]}", api)
