@@ -1,13 +1,13 @@
 # Each target works alone on a machine that has Python 3.11 or newer, make and nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint ci run captures bench docs fix lock clean
+.PHONY: help demo test lint ci run captures prices-coverage bench docs fix lock clean
 
 BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## See it work: an instrumented app, its priced calls, its bill (no network, no key)
 	@$(BIN)/otel-usage demo $(ARGS)
@@ -30,6 +30,9 @@ run: $(READY) ## Start the server (settings: docs/reference/configuration.md)
 
 captures: $(READY) ## Compare the bill of every captured telemetry file with the truth (folder: CAPTURES)
 	@$(BIN)/python -m tests.captures $(ARGS)
+
+prices-coverage: $(READY) ## Show which models of a long list have a price, and what price sources disagree about
+	@$(BIN)/python -m tools.price_coverage
 
 bench: $(READY) ## Measure the hot path and the server, as ratios to naive baselines
 	@$(BIN)/python -m bench $(ARGS)

@@ -3,15 +3,15 @@
 import argparse
 import sys
 
-from bench import e2e, hot
+from bench import e2e, hot, pricing
 from bench.report import verdict
 
 
 def main() -> int:
     """0 if all budgets are kept."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=["all", "hot", "e2e"], default="all")
-    parser.add_argument("--rounds", type=int, help="repetitions (hot: 60, e2e: 2)")
+    parser.add_argument("part", nargs="?", choices=["all", "hot", "pricing", "e2e"], default="all")
+    parser.add_argument("--rounds", type=int, help="repetitions (hot: 60, pricing: 10, e2e: 2)")
     parser.add_argument("--spans", type=int, default=400_000, help="spans sent to otel-usage end to end")
     parser.add_argument("--exporters", type=int, default=32, help="concurrent exporters end to end")
     parser.add_argument("--no-budgets", action="store_true", help="print only, never fail")
@@ -19,6 +19,8 @@ def main() -> int:
     budgets = []
     if options.part in ("all", "hot"):
         budgets += hot.run(rounds=options.rounds or 60)
+    if options.part in ("all", "pricing"):
+        budgets += pricing.run(rounds=options.rounds or 10)
     if options.part in ("all", "e2e"):
         budgets += e2e.run(options.spans, exporters=options.exporters, rounds=options.rounds or 2)
     kept = verdict(budgets)

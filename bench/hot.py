@@ -20,7 +20,7 @@ from otel_usage.batch import Clock, Export
 from otel_usage.extract import observations
 from otel_usage.model import USAGE, Signal, Spans
 from otel_usage.otlp.decode import decode
-from otel_usage.pricing import PriceBook, price
+from otel_usage.pricing import Pricer, price
 from otel_usage.recent import Recent
 
 DECODE_AND_EXTRACT: Final = 0.30
@@ -51,7 +51,7 @@ class Stages:
 
 def run(*, rounds: int) -> list[Budget]:
     """Measures LLM, mixed and other spans, prints them, and returns the budgets."""
-    book = PriceBook.bundled()
+    book = Pricer.bundled()
     mixes = {
         "LLM, 1 request": measure(_requests(1, llm_share=1.0), book, rounds),
         "LLM, 16 requests": measure(_requests(16, llm_share=1.0), book, rounds // 4),
@@ -71,7 +71,7 @@ def run(*, rounds: int) -> list[Budget]:
     ]
 
 
-def measure(requests: Sequence[bytes], book: PriceBook, rounds: int) -> Stages:
+def measure(requests: Sequence[bytes], book: Pricer, rounds: int) -> Stages:
     """The stages on these requests, as one commit."""
     tenants = [_TENANT] * len(requests)
     now_ns = time.time_ns()

@@ -1,10 +1,13 @@
 """ClickHouse's HTTP interface over the chDB of this process: the same engine, behind the real HTTP client.
 
-It speaks what clickhouse-connect needs: queries and inserts as POST /, settings and parameters in the URL,
-errors with their code. It has no users, no sessions and no compression of answers.
+It speaks what clickhouse-connect needs: queries and inserts as POST /, settings and parameters in the URL
+or, where they are long, in a form; errors with their code. It has no users, no sessions and no compression
+of answers.
 """
 
 import contextlib
+import email
+import email.policy
 import json
 import re
 import tempfile
@@ -12,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from typing import Final
 
@@ -94,7 +98,9 @@ def running(path: Path) -> Iterator[ChdbServer]:
 
     async def handle(request: Request) -> Response:
         body = await request.body()
-        return await run_in_threadpool(server.respond, dict(request.query_params), body)
+        form = _form(request.headers.get("content-type", ""), body)
+        parameters = {**request.query_params, **form}
+        return await run_in_threadpool(server.respond, parameters, b"" if form else body)
 
     app = Starlette(routes=[Route("/", handle, methods=["GET", "POST"])])
     http = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))
@@ -108,6 +114,19 @@ def running(path: Path) -> Iterator[ChdbServer]:
     finally:
         http.should_exit = True
         thread.join()
+
+
+def _form(media: str, body: bytes) -> Mapping[str, str]:
+    """The fields of a form; none if the body is no form."""
+    if not media.startswith("multipart/form-data"):
+        return {}
+    head = f"Content-Type: {media}\r\n\r\n".encode()
+    parts = email.message_from_bytes(head + body, policy=email.policy.HTTP).iter_parts()
+    return {str(part.get_param("name", header="content-disposition")): _text(part) for part in parts}
+
+
+def _text(part: Message) -> str:
+    return bytes(part.get_payload(decode=True)).decode()
 
 
 def _insert(connection: Connection, statement: str, form: str, data: bytes) -> None:

@@ -4,8 +4,9 @@ It parses with the generated classes (upb) and walks spans and attributes in pla
 vocabulary with the product (`model`), and nothing else: its names of the dialects are its own
 (`oracle_tables`). Slow and plain on purpose; where it and the columns differ, one of them has misread a rule.
 
-Rules: the docstrings of `otel_usage.extract`, `observe`, `payer`, `served`, `usage`, `leftovers`, `identity`
-and `model`. It reads no documents inside attributes: it is given requests without them (`without_documents`).
+Rules: the docstrings of `otel_usage.extract`, `observe`, `payer`, `served`, `usage`, `quantities`,
+`leftovers`, `identity` and `model`. It reads no documents inside attributes: it is given requests without
+them (`without_documents`).
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from fractions import Fraction
 from typing import Any, Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -22,7 +24,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from otel_usage.attributes import MAX_ID
-from otel_usage.model import EARLIEST_NS, MAX_NAME, MAX_TOKENS, TOKEN_COLUMNS
+from otel_usage.model import EARLIEST_NS, MAX_NAME, MAX_TOKENS, QUANTITY_COLUMNS, TOKEN_COLUMNS
 from tests import oracle_tables as tables
 
 Row = dict[str, Any]
@@ -31,12 +33,19 @@ Attributes = Mapping[str, AnyValue]
 _CONTEXTS: Final = {"", "customer", "system"}
 _USAGE_TYPES: Final = {"", "text", "embedding", "audio_stt", "audio_tts"}
 _BILLING: Final = ("account.id", "transaction.id", "context", "usage_type")
+_BY_OPERATION: Final = {
+    "embeddings": "embedding",
+    "speech_to_text": "audio_stt",
+    "text_to_speech": "audio_tts",
+}
+_WEEK: Final = 604_800
 _UNIQUE_RESPONSE_ID: Final = 20
 _STATUSES: Final = ["missing", "estimated", "reported"]
 _KEPT_ASIDE: Final = 64
 _NOTHING: Final = (AnyValue(), AnyValue(string_value=""))
 _KNOWN: Final = {
     *(name for aliases in tables.COUNTS.values() for name in aliases),
+    *(name for aliases in tables.QUANTITIES.values() for name in aliases),
     *tables.MARKS,
     *tables.DOCUMENTS,
 }
@@ -159,9 +168,8 @@ def _valid_for(scope_name: str, found: Attributes) -> Attributes:
 
 def _what(span: Span, found: Attributes) -> tuple[str, str | None]:
     """The operation, and the role: `inference`, `rollup`, or None, not ours."""
-    used = any(
-        name in found for aliases in ("input_tokens", "output_tokens") for name in tables.COUNTS[aliases]
-    )
+    told = [tables.COUNTS["input_tokens"], tables.COUNTS["output_tokens"], tables.AUDIO_SECONDS]
+    used = any(_has(found, names) for names in (*told, *tables.QUANTITIES.values()))
     operation = _operation(span, found, used=used)
     if operation in tables.CALLS or (used and operation in tables.CALLS_IF_USED):
         return operation, "inference"
@@ -193,8 +201,8 @@ def _row(candidate: _Candidate, tenant: str, latest_ns: int) -> Row:
     response_id = _text(found, tables.RESPONSE_ID)
     started_at, duration_ns = _times(span, latest_ns)
     embedding = candidate.operation == "embeddings"
-    payer = _payer(found, resource, "embedding" if embedding else "text")
-    usage = _usage(candidate, embedding=embedding)
+    payer = _payer(found, resource, _BY_OPERATION.get(candidate.operation, "text"))
+    usage = _usage(candidate, payer["usage_type"], embedding=embedding)
     return {
         "tenant": tenant,
         "started_at": started_at,
@@ -243,7 +251,7 @@ def _version(candidate: _Candidate, usage: Row, payer: Row) -> int:
     rank = next(rank for pattern, rank in tables.RANKS if fnmatchcase(scope, pattern))
     if candidate.role == "rollup":
         rank = 1
-    detail = sum(usage[name] is not None for name in TOKEN_COLUMNS)
+    detail = sum(usage[name] is not None for name in (*TOKEN_COLUMNS, *QUANTITY_COLUMNS))
     named = payer["attribution"] != "unattributed" or _named(candidate.found) or _named(candidate.resource)
     tie = int.from_bytes(candidate.span.span_id, "big") * 0x9E3779B97F4A7C15 % 2**64 >> 25
     status = _STATUSES.index(usage["usage_status"])
@@ -370,7 +378,7 @@ def _provider(text: str) -> str:
 # How much
 
 
-def _usage(candidate: _Candidate, *, embedding: bool) -> Row:
+def _usage(candidate: _Candidate, usage_type: str, *, embedding: bool) -> Row:
     found = candidate.found
     counts = {name: _count(found, aliases) for name, aliases in tables.COUNTS.items()}
     lacks, source = _convention(candidate, counts)
@@ -381,9 +389,16 @@ def _usage(candidate: _Candidate, *, embedding: bool) -> Row:
         told = counts[whole]
         if told is not None:
             counts[whole] = told + sum(counts[name] or 0 for part, name in parts.items() if part in lacks)
+    quantities = _quantities(candidate, usage_type)
     if not embedding and not any(counts.values()):
         counts = dict.fromkeys(counts)
+        quantities = quantities if any(quantities.values()) else dict.fromkeys(quantities)
     missing = counts["input_tokens"] is None or (counts["output_tokens"] is None and not embedding)
+    by_something_else = usage_type.startswith("audio_") or candidate.operation in (
+        *("rerank", "speech_to_text", "text_to_speech"),
+    )
+    enough = by_something_else and any(each is not None for each in quantities.values())
+    enough |= bool(quantities["output_images"])
     streams = [found[name] for name in ("gen_ai.is_streaming", "llm.is_streaming") if name in found]
     made_up = (candidate.role == "inference" and not embedding) and (
         (
@@ -397,11 +412,50 @@ def _usage(candidate: _Candidate, *, embedding: bool) -> Row:
         )
     )
     return {
-        "usage_status": "missing" if missing else "estimated" if made_up else "reported",
+        "usage_status": ("reported" if enough else "missing")
+        if missing
+        else ("estimated" if made_up else "reported"),
         "usage_convention": _convention_name(lacks),
         "convention_source": source,
         **counts,
+        **quantities,
     }
+
+
+def _quantities(candidate: _Candidate, usage_type: str) -> dict[str, int | None]:
+    found = candidate.found
+    told = {name: _count(found, aliases) for name, aliases in tables.QUANTITIES.items()}
+    by_operation = _BY_OPERATION.get(candidate.operation)
+    said = usage_type if usage_type in {"audio_stt", "audio_tts"} else by_operation
+    column = {"audio_stt": "input_audio_ns", "audio_tts": "output_audio_ns"}.get(said or "")
+    if column is None and candidate.role == "rollup":
+        return dict.fromkeys(QUANTITY_COLUMNS) | told
+    audio = _audio_ns(found)
+    if column is None and audio is not None:
+        raise _Rejected(tables.AUDIO_SECONDS[0])
+    return dict.fromkeys(QUANTITY_COLUMNS) | told | ({column: audio} if column else {})
+
+
+def _audio_ns(found: Attributes) -> int | None:
+    """The audio in nanoseconds; None: not reported. Raises _Rejected if it is no duration."""
+    (name,) = tables.AUDIO_SECONDS
+    value = found.get(name, AnyValue())
+    match value.WhichOneof("value"):
+        case None:
+            return None
+        case "int_value":
+            seconds = Fraction(value.int_value)
+        case "double_value" if math.isnan(value.double_value):
+            return None
+        case "double_value" if math.isfinite(value.double_value):
+            seconds = Fraction(repr(value.double_value))
+        case "string_value" if re.fullmatch(r"[0-9]{1,9}([.][0-9]{1,30})?", value.string_value):
+            seconds = Fraction(value.string_value)
+        case _:
+            raise _Rejected(name)
+    if not 0 <= seconds <= _WEEK:
+        raise _Rejected(name)
+    return round(seconds * 10**9)
 
 
 def _convention(candidate: _Candidate, counts: Mapping[str, int | None]) -> tuple[set[str], str]:

@@ -97,6 +97,13 @@ COUNTS: Final = {
     "input_image_tokens": ["gen_ai.usage.image.input_tokens"],
     "output_image_tokens": ["gen_ai.usage.image.output_tokens"],
 }
+AUDIO_SECONDS: Final = ["otel_usage.audio.duration"]
+QUANTITIES: Final = {
+    "input_characters": ["otel_usage.input.characters", "metrics.character_count"],
+    "web_searches": ["otel_usage.web_searches", "gen_ai.usage.server_tool_use.web_search_requests"],
+    "rerank_searches": ["otel_usage.rerank_searches"],
+    "output_images": ["otel_usage.output.images"],
+}
 TOTALS: Final = [
     "gen_ai.usage.total_tokens",
     "ai.usage.totalTokens",
@@ -156,6 +163,8 @@ KINDS: Final = {
         **dict.fromkeys(("image", "image_generation", "aimage_generation"), "generate_image"),
         **dict.fromkeys(("speech", "aspeech"), "text_to_speech"),
         **dict.fromkeys(("transcription", "atranscription"), "speech_to_text"),
+        "tts": "text_to_speech",
+        "stt": "speech_to_text",
         "atext_completion": "text_completion",
         "embedding": "embeddings",
         "aembedding": "embeddings",

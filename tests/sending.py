@@ -15,8 +15,9 @@ from otel_usage.batch import Export
 from otel_usage.config import Settings
 from otel_usage.ledger import Ledger
 from otel_usage.model import TOKEN_COLUMNS, Outcome, Signal
-from otel_usage.pricing import PriceBook
-from otel_usage.store import Store
+from otel_usage.pricing import Pricer
+from otel_usage.store import Store, history
+from otel_usage.store.queries import Statement
 from otel_usage.writer import Writer
 from tests import runs, truth
 from tests.golden import rows as golden
@@ -45,16 +46,31 @@ class Shelf:
     """A store that keeps of each key the row of the highest version, as the table does."""
 
     rows: dict[tuple[Any, ...], Mapping[str, Any]] = field(default_factory=dict)
+    whole: dict[tuple[Any, ...], pa.Table] = field(default_factory=dict)
+    """All columns of each of them: a table of one row."""
 
     def insert(self, usage: pa.Table) -> None:
         columns = usage.select(
             ("started_at", "tenant", "call_id", "version", "is_deleted", "role", "trace_id", *BILLED)
         )
-        whole = columns.set_column(0, "started_at", columns["started_at"].cast(pa.int64()))
-        for row in whole.to_pylist():
+        times = columns.set_column(0, "started_at", columns["started_at"].cast(pa.int64()))
+        now = pa.array([len(self.rows)] * len(usage), pa.timestamp("ms", "UTC"))
+        stored = usage.append_column("inserted_at", now)
+        for number, row in enumerate(times.to_pylist()):
             key = (row["tenant"], row["account_id"], row["started_at"] // _HOUR_NS, row["call_id"])
             if key not in self.rows or row["version"] >= self.rows[key]["version"]:
-                self.rows[key] = row
+                self.rows[key], self.whole[key] = row, stored.slice(number, 1)
+
+    def fetch(self, asked: Statement[Any]) -> pa.Table:
+        """The versions that `history.read_versions` asks for."""
+        told = cast("Mapping[str, Any]", asked.parameters)
+        accounts = [told["accounts"][number - 1] for number in told["account"]]
+        hours = [seconds * 10**9 // _HOUR_NS for seconds in told["hour"]]
+        keys = zip(accounts, hours, map(bytes.fromhex, told["call"]), strict=True)
+        found = [self.whole[key] for each in keys if (key := (told["tenant"], *each)) in self.whole]
+        return pa.concat_tables(found).unify_dictionaries() if found else history.VERSIONS.empty_table()
+
+    def append(self, table: str, rows: pa.Table) -> None: ...
 
     def insert_claims(self, claims: pa.Table) -> None: ...
 
@@ -140,8 +156,8 @@ def exports(commit: Iterable[Request]) -> list[Export]:
 
 
 @cache
-def book() -> PriceBook:
-    return PriceBook.bundled()
+def book() -> Pricer:
+    return Pricer.bundled()
 
 
 def written(commits: Iterable[Sequence[Request]]) -> Bill:

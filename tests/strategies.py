@@ -26,6 +26,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from otel_usage.attributes import MAX_ID
 from otel_usage.model import MAX_NAME, MAX_TOKENS
+from tests.spans import value
 
 NOW_NS: Final = 1_795_500_000 * 10**9
 """When generated requests are received, unless a test says otherwise."""
@@ -44,7 +45,10 @@ class _Age:
     response_id: str = "gen_ai.response.id"
     kind: str = "gen_ai.operation.name"
     calls: Sequence[str] = ("chat", "generate_content", "text_completion", "embeddings")
-    others: Sequence[str] = ("invoke_agent", "execute_tool", "retrieval", "rerank", "Chat", "", "мечта")
+    others: Sequence[str] = (
+        *("invoke_agent", "execute_tool", "retrieval", "rerank", "Chat", "", "мечта"),
+        *("speech_to_text", "text_to_speech", "transcription", "tts"),
+    )
 
 
 _AGES: Final = (
@@ -209,6 +213,20 @@ _BILLING: Final = (
     ("otel_usage.transaction.id", ("txn-1", "txn-2", "")),
     ("otel_usage.context", ("customer", "system")),
     ("otel_usage.usage_type", ("text", "embedding", "audio_stt", "audio_tts", "")),
+)
+_QUANTITIES: Final = (
+    *("otel_usage.input.characters", "otel_usage.web_searches", "otel_usage.rerank_searches"),
+    *("metrics.character_count", "gen_ai.usage.server_tool_use.web_search_requests"),
+    "otel_usage.output.images",
+)
+_AUDIO: Final = "otel_usage.audio.duration"
+_SECONDS: Final = (
+    *(0, 1, 59, 604_800, 0.0, 12.0, 3.27, 0.1 + 0.2, 5e-10, 1.5e-9, 2.5e-9, 604_799.999_999_999_9, -0.0),
+    *("30", "12.5", "0.0000000015", "604800.0", "604800.000"),
+)
+_ODD_SECONDS: Final = (
+    *(-1, 604_801, -0.5, 604_800.1, math.nan, math.inf, 1e300, 2**63 - 1),
+    *("1e3", "-1", ".5", "5.", " 7", "x", "604800.0000000001", "9" * 40),
 )
 _ODD_TEXTS: Final = (
     *("", " ", "\0", "acct\n1", "Customer", "true", "0", "nan", "null"),
@@ -478,12 +496,28 @@ def _llm(rng: random.Random, *, odd: bool) -> list[KeyValue]:
     if rng.random() < 0.2:  # a total that may prove what input and output lack
         told["gen_ai.usage.total_tokens"] = sum(rng.sample(list(told.values()), rng.randint(0, len(told))))
     found += [KeyValue(key=name, value=_count(rng, count, odd=odd)) for name, count in told.items()]
+    if rng.random() < 0.15:
+        more = _quantities(rng, odd=odd)
+        found = [each for each in found if each.key not in {other.key for other in more}] + more
     if odd and rng.random() < 0.5:
         found.extend(_soup(rng, odd=odd))
     if odd and rng.random() < 0.3:
         name, _ = rng.choice(_BILLING)
         found.append(KeyValue(key=name, value=_any(rng)))
     rng.shuffle(found)
+    return found
+
+
+def _quantities(rng: random.Random, *, odd: bool) -> list[KeyValue]:
+    """What calls are paid by beside tokens."""
+    names = rng.sample(_QUANTITIES, rng.randrange(3))
+    found = [KeyValue(key=name, value=_count(rng, rng.randrange(3), odd=odd)) for name in names]
+    if rng.random() < 0.6:
+        seconds: int | float | str = rng.choice(_ODD_SECONDS if odd and rng.random() < 0.3 else _SECONDS)
+        found.append(KeyValue(key=_AUDIO, value=value(seconds)))
+        if not odd or rng.random() < 0.7:  # else it may be heard or made, which is no valid call
+            usage_type = rng.choice(["audio_stt", "audio_tts"])
+            found.append(KeyValue(key="otel_usage.usage_type", value=value(usage_type)))
     return found
 
 
@@ -508,6 +542,7 @@ def _soup(rng: random.Random, *, odd: bool) -> list[KeyValue]:
         for name in group
     ]
     known += [name for name, _ in _BILLING]
+    known += [*_QUANTITIES, _AUDIO]
     known += ["gen_ai.operation.name", "gen_ai.request.model", "gen_ai.response.model", "gen_ai.response.id"]
     known += ["error.type", "service.name", "openai.response.service_tier", "", "имя", "gen_ai.usage"]
     known += ["gen_ai.usage.total_tokens", "gen_ai.usage.новое", "gen_ai.cost.total_cost", "server.address"]

@@ -7,14 +7,14 @@ from bench import bodies, naive
 from bench.walk import walk
 from otel_usage.extract import observations
 from otel_usage.otlp.decode import decode
-from otel_usage.pricing import PriceBook, price
+from otel_usage.pricing import Pricer, price
 from tests import oracle
 
 
 def test_the_naive_receiver_and_ours_charge_the_same_for_every_call() -> None:
     body = bodies.stamp(bodies.body(500, llm_share=0.5), 7)
     found = observations(decode([body]), ["default"], now_ns=time.time_ns(), max_clock_skew_ns=0).observations
-    ours = {row["span_id"]: row["billed_cost"] for row in price(found, PriceBook.bundled()).to_pylist()}
+    ours = {row["span_id"]: row["billed_cost"] for row in price(found, Pricer.bundled()).to_pylist()}
     cost, span_id = naive.COLUMNS.index("cost"), naive.COLUMNS.index("span_id")
     theirs = {row[span_id]: row[cost] for row in naive.rows(oracle.parse(body))}
     assert ours == theirs

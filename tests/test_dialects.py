@@ -7,7 +7,7 @@ import pytest
 
 from otel_usage import dialects
 from otel_usage.dialects import conventions, emitters, providers
-from otel_usage.dialects.dialect import NAME_FIELDS, TEXT_FIELDS, TOTAL, Dialect
+from otel_usage.dialects.dialect import NAME_FIELDS, QUANTITY_FIELDS, TEXT_FIELDS, TOTAL, Dialect
 from otel_usage.dialects.version import Version
 from otel_usage.model import TOKEN_COLUMNS
 
@@ -16,7 +16,7 @@ _EVERY = pytest.mark.parametrize("dialect", dialects.SPAN_DIALECTS, ids=lambda e
 
 @_EVERY
 def test_a_dialect_names_fields_that_there_are(dialect: Dialect) -> None:
-    assert dialect.fields.keys() <= {*NAME_FIELDS, *TEXT_FIELDS, TOTAL, *TOKEN_COLUMNS}
+    assert dialect.fields.keys() <= {*NAME_FIELDS, *TEXT_FIELDS, TOTAL, *TOKEN_COLUMNS, *QUANTITY_FIELDS}
     assert dialect.title
     assert "\n" not in dialect.title
 

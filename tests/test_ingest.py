@@ -19,7 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otel_usage.config import Settings
 from otel_usage.ingest import Ingest
 from otel_usage.model import Outcome, Permanent, Retryable
-from otel_usage.pricing import PriceBook
+from otel_usage.pricing import Pricer
 from otel_usage.record import Record, to_observation
 from otel_usage.store import Store
 from otel_usage.store.queries import UsageFilter, summarize
@@ -66,7 +66,7 @@ class Door:
 
 
 def ingesting(door: Door, **settings: object) -> Ingest:
-    return Ingest(Settings.model_validate(settings), cast("Store", door), PriceBook.bundled())
+    return Ingest(Settings.model_validate(settings), cast("Store", door), Pricer.bundled())
 
 
 async def together(*requests: Awaitable[object]) -> list[Any]:

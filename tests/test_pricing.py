@@ -8,14 +8,14 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pytest
-from genai_prices.data_snapshot import DataSnapshot
 from genai_prices.types import ClauseEquals, ModelInfo, ModelPrice, Provider, Tier, TieredPrices
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_usage.model import MAX_TOKENS, OBSERVATIONS, TOKEN_COLUMNS, USAGE
 from otel_usage.names import Names
-from otel_usage.pricing import PriceBook, price
+from otel_usage.pricing import PriceBook, Pricer, price
+from otel_usage.pricing.book import Source
 from otel_usage.pricing.price import _money
 from otel_usage.pricing.rate import DEAREST, UNITS
 from tests import strategies
@@ -41,8 +41,11 @@ Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def book() -> PriceBook:
-    return PriceBook.bundled()
+def book() -> Pricer:
+    """genai-prices alone."""
+    from genai_prices.data import providers  # noqa: PLC0415 (slow)
+
+    return Pricer(PriceBook.of(Source.of("genai-prices", "test", providers)))
 
 
 def _observations(*calls: Mapping[str, Any]) -> pa.Table:
@@ -52,13 +55,13 @@ def _observations(*calls: Mapping[str, Any]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=OBSERVATIONS)
 
 
-def _priced(book: PriceBook, **call: object) -> Row:
+def _priced(book: Pricer, **call: object) -> Row:
     row: Row = price(_observations(call), book).to_pylist()[0]
     assert row["list_cost"] == row["billed_cost"]
     return row
 
 
-def _cost(book: PriceBook, **call: object) -> Decimal:
+def _cost(book: Pricer, **call: object) -> Decimal:
     """The cost of a call that has one."""
     row = _priced(book, **call)
     assert row["unpriced_reason"] == ""
@@ -66,7 +69,7 @@ def _cost(book: PriceBook, **call: object) -> Decimal:
     return cost
 
 
-def _reason(book: PriceBook, **call: object) -> str:
+def _reason(book: Pricer, **call: object) -> str:
     """Why a call has no cost."""
     row = _priced(book, **call)
     assert row["billed_cost"] is None
@@ -74,42 +77,42 @@ def _reason(book: PriceBook, **call: object) -> str:
     return reason
 
 
-def _own_book(**prices: ModelPrice) -> PriceBook:
-    """A book of one provider, `openai`, with models of these names."""
+def _own_book(**prices: ModelPrice) -> Pricer:
+    """The prices of one provider, `openai`, with models of these names."""
     models = [
         ModelInfo(id=name, match=ClauseEquals(equals=name), prices=each) for name, each in prices.items()
     ]
     provider = Provider(id="openai", name="Own", api_pattern="", models=models)
-    return PriceBook(DataSnapshot(providers=[provider], from_auto_update=False), "own")
+    return Pricer(PriceBook.of(Source.of("own", "1", [provider])))
 
 
-def test_the_cost_of_the_first_example_is_exact(book: PriceBook) -> None:
+def test_the_cost_of_the_first_example_is_exact(book: Pricer) -> None:
     call = {"input_tokens": 1_500, "output_tokens": 500, "cache_read_tokens": 200}
     assert _cost(book, **call) == Decimal("0.0085")
 
 
-def test_a_priced_row_says_where_its_price_comes_from(book: PriceBook) -> None:
+def test_a_priced_row_says_where_its_price_comes_from(book: Pricer) -> None:
     row = _priced(book, response_model="gpt-4o-2024-08-06", input_tokens=1, output_tokens=1)
     assert row["model_id"] == "gpt-4o"
     assert row["currency"] == "USD"
-    assert row["price_book"] == row["price_source"] == book.name
-    assert book.name.startswith("genai-prices@")
+    assert row["price_book"] == book.book.name
+    assert row["price_source"] == "genai-prices@test"
     assert row["price_key"] == "openai/gpt-4o"
     assert row["match_rule"] == "response_model"
     assert row["price_context"] == ""
     assert row["price_tier"] == 0
 
 
-def test_an_unpriced_row_names_the_book_that_had_no_price(book: PriceBook) -> None:
+def test_an_unpriced_row_names_the_book_that_had_no_price(book: Pricer) -> None:
     row = _priced(book, response_model="no-such-model", input_tokens=1, output_tokens=1)
     assert row["model_id"] == "no-such-model"
-    assert row["price_book"] == book.name
+    assert row["price_book"] == book.book.name
     assert row["price_source"] == row["price_key"] == row["match_rule"] == ""
     assert row["unpriced_reason"] == "unknown_model"
     assert row["billed_cost"] is None
 
 
-def test_what_is_observed_of_a_call_stays_as_it_is(book: PriceBook) -> None:
+def test_what_is_observed_of_a_call_stays_as_it_is(book: Pricer) -> None:
     observations = _observations({"input_tokens": 1, "account_id": "acme"}, {"transaction_id": "t"})
     usage = price(observations, book)
     assert usage.schema == USAGE
@@ -117,7 +120,7 @@ def test_what_is_observed_of_a_call_stays_as_it_is(book: PriceBook) -> None:
     assert usage.select(kept).equals(observations.select(kept))
 
 
-def test_no_observations_give_no_rows(book: PriceBook) -> None:
+def test_no_observations_give_no_rows(book: Pricer) -> None:
     usage = price(OBSERVATIONS.empty_table(), book)
     assert usage.schema == USAGE
     assert usage.num_rows == 0
@@ -135,14 +138,14 @@ def test_no_observations_give_no_rows(book: PriceBook) -> None:
     ],
 )
 def test_the_price_is_that_of_the_calls_start(
-    book: PriceBook, provider: str, model: str, started_at: str, dollars: str
+    book: Pricer, provider: str, model: str, started_at: str, dollars: str
 ) -> None:
     start = datetime.fromisoformat(started_at).replace(tzinfo=UTC)
     call = {"provider": provider, "response_model": model, "started_at": start, "input_tokens": 1_000_000}
     assert _cost(book, **call) == Decimal(dollars)
 
 
-def test_when_a_call_ended_does_not_matter_to_its_price(book: PriceBook) -> None:
+def test_when_a_call_ended_does_not_matter_to_its_price(book: Pricer) -> None:
     start = datetime(2025, 6, 9, 23, 59, 59, tzinfo=UTC)
     call = {"response_model": "o3", "started_at": start, "duration_ns": 60 * 10**9, "input_tokens": 1_000_000}
     assert _cost(book, **call) == 10
@@ -158,7 +161,7 @@ def test_when_a_call_ended_does_not_matter_to_its_price(book: PriceBook) -> None
     ],
 )
 def test_a_tier_is_a_cliff_for_the_whole_call(
-    book: PriceBook, model: str, inputs: int, cost: str, tier: int
+    book: Pricer, model: str, inputs: int, cost: str, tier: int
 ) -> None:
     provider, name = model.split("/")
     row = _priced(book, provider=provider, response_model=name, input_tokens=inputs, output_tokens=10)
@@ -166,7 +169,7 @@ def test_a_tier_is_a_cliff_for_the_whole_call(
     assert row["price_tier"] == tier
 
 
-def test_cached_tokens_count_toward_the_tier(book: PriceBook) -> None:
+def test_cached_tokens_count_toward_the_tier(book: Pricer) -> None:
     call = {"provider": "anthropic", "response_model": "claude-sonnet-4-5"}
     cached = {"input_tokens": 200_001, "cache_read_tokens": 200_001}
     assert _cost(book, **call, **cached) == Decimal("0.6e-6") * 200_001
@@ -242,12 +245,12 @@ def test_a_price_without_tiers_stays_the_same_beside_one_that_has_them() -> None
     ids=["cache", "audio", "output images", "input images", "reasoning", "plain reasoning", "plain cache"],
 )
 def test_each_kind_of_token_is_charged_once_at_its_own_price(
-    book: PriceBook, provider: str, model: str, counts: dict[str, int], millionths: int
+    book: Pricer, provider: str, model: str, counts: dict[str, int], millionths: int
 ) -> None:
     assert _cost(book, provider=provider, response_model=model, **counts) == Decimal(millionths) / 1_000_000
 
 
-def test_a_fee_per_call_is_added_to_each_call(book: PriceBook) -> None:
+def test_a_fee_per_call_is_added_to_each_call(book: Pricer) -> None:
     call = {"provider": "perplexity", "response_model": "sonar"}
     usage = price(
         _observations({**call, "input_tokens": 1_000, "output_tokens": 500}, {**call, "input_tokens": 0}),
@@ -259,7 +262,7 @@ def test_a_fee_per_call_is_added_to_each_call(book: PriceBook) -> None:
 def test_a_price_may_be_a_fee_per_call_and_nothing_else() -> None:
     book = _own_book(m=ModelPrice(requests_kcount=Decimal(5)))
     assert _cost(book, response_model="m", input_tokens=0, output_tokens=0) == Decimal("0.005")
-    assert _reason(book, response_model="m", input_tokens=1, output_tokens=0) == "unpriced_tokens"
+    assert _reason(book, response_model="m", input_tokens=1, output_tokens=0) == "unpriced_units"
 
 
 @pytest.mark.parametrize(
@@ -276,7 +279,7 @@ def test_a_price_may_be_a_fee_per_call_and_nothing_else() -> None:
         ("batch", "0.001125", "processing=batch"),
     ],
 )
-def test_the_tier_that_was_served_has_its_price(book: PriceBook, tier: str, cost: str, context: str) -> None:
+def test_the_tier_that_was_served_has_its_price(book: Pricer, tier: str, cost: str, context: str) -> None:
     call = {"response_model": "gpt-5", "input_tokens": 1_000, "output_tokens": 100, "service_tier": tier}
     row = _priced(book, **call)
     assert row["billed_cost"] == Decimal(cost)
@@ -294,20 +297,20 @@ def test_the_tier_that_was_served_has_its_price(book: PriceBook, tier: str, cost
     ],
     ids=["flex", "unheard of", "batch", "not yet", "of another provider"],
 )
-def test_a_tier_without_a_price_has_not_the_standard_one(book: PriceBook, call: Row) -> None:
+def test_a_tier_without_a_price_has_not_the_standard_one(book: Pricer, call: Row) -> None:
     assert _reason(book, input_tokens=1, output_tokens=1, **call) == "no_price_for_service_tier"
     row = _priced(book, input_tokens=1, output_tokens=1, **call)
     assert row["price_key"].endswith(call["response_model"])
 
 
-def test_a_provider_has_the_standard_price_of_another_that_it_stands_in_for(book: PriceBook) -> None:
+def test_a_provider_has_the_standard_price_of_another_that_it_stands_in_for(book: Pricer) -> None:
     call = {"provider": "azure.ai.openai", "response_model": "gpt-5", "service_tier": "default"}
     row = _priced(book, **call, input_tokens=1_000_000)
     assert row["billed_cost"] == Decimal("1.25")
     assert row["price_key"] == "azure/gpt-5"
 
 
-def test_a_model_with_an_empty_price_is_unpriced_and_not_free(book: PriceBook) -> None:
+def test_a_model_with_an_empty_price_is_unpriced_and_not_free(book: Pricer) -> None:
     row = _priced(book, provider="github-copilot", response_model="gpt-4o", input_tokens=1, output_tokens=1)
     assert row["unpriced_reason"] == "no_price"
     assert row["billed_cost"] is None
@@ -325,15 +328,15 @@ def test_a_model_with_a_price_of_zero_is_free() -> None:
     ("provider", "model"), [("groq", "whisper-large-v3"), ("openai", "tts-1")], ids=["hours", "characters"]
 )
 def test_a_model_whose_price_is_not_of_tokens_is_unpriced_and_not_free(
-    book: PriceBook, provider: str, model: str, tokens: int
+    book: Pricer, provider: str, model: str, tokens: int
 ) -> None:
     call = {"provider": provider, "response_model": model, "input_tokens": tokens, "output_tokens": 0}
     assert _reason(book, **call) == "no_price"
 
 
-def test_tokens_of_a_kind_without_a_price_leave_the_call_unpriced(book: PriceBook) -> None:
+def test_tokens_of_a_kind_without_a_price_leave_the_call_unpriced(book: Pricer) -> None:
     embedding = {"response_model": "text-embedding-3-small", "input_tokens": 1_000_000}
-    assert _reason(book, **embedding, output_tokens=1) == "unpriced_tokens"
+    assert _reason(book, **embedding, output_tokens=1) == "unpriced_units"
     assert _cost(book, **embedding, output_tokens=0) == Decimal("0.02")
     assert _cost(book, **embedding) == Decimal("0.02")
 
@@ -350,7 +353,7 @@ def test_tokens_of_a_kind_without_a_price_leave_the_call_unpriced(book: PriceBoo
         ("reasoning_tokens", "output_tokens"),
     ],
 )
-def test_a_part_may_be_its_whole_and_not_more(book: PriceBook, part: str, whole: str) -> None:
+def test_a_part_may_be_its_whole_and_not_more(book: Pricer, part: str, whole: str) -> None:
     call = {"input_tokens": 50, "output_tokens": 50} | {whole: 10}
     assert _priced(book, **call | {part: 10})["unpriced_reason"] == ""
     assert _reason(book, **call | {part: 11}) == "impossible_usage"
@@ -365,14 +368,15 @@ def test_a_part_may_be_its_whole_and_not_more(book: PriceBook, part: str, whole:
         {"cache_read_tokens": 9, "input_audio_tokens": 50, "cache_read_audio_tokens": 10},
         {"cache_read_tokens": 50, "input_audio_tokens": 9, "cache_read_audio_tokens": 10},
         {"output_audio_tokens": 51, "output_image_tokens": 50},
+        {"output_audio_tokens": 51, "reasoning_tokens": 50},
     ],
     ids=str,
 )
-def test_parts_that_cannot_be_together_are_impossible(book: PriceBook, counts: dict[str, int]) -> None:
+def test_parts_that_cannot_be_together_are_impossible(book: Pricer, counts: dict[str, int]) -> None:
     assert _reason(book, input_tokens=100, output_tokens=100, **counts) == "impossible_usage"
 
 
-def test_parts_that_overlap_are_possible(book: PriceBook) -> None:
+def test_parts_that_overlap_are_possible(book: Pricer) -> None:
     counts = {"cache_read_tokens": 60, "input_audio_tokens": 41, "cache_read_audio_tokens": 1}
     assert _cost(book, input_tokens=100, **counts) > 0
 
@@ -400,7 +404,7 @@ _UNKNOWN: Final = {"request_model": "no-such-model", "response_model": ""}
         (_MISSING | _IMPOSSIBLE | _UNKNOWN, "usage_missing"),
         (_IMPOSSIBLE, "impossible_usage"),
         (_IMPOSSIBLE | _UNKNOWN, "impossible_usage"),
-        ({"response_model": "text-embedding-3-small", "output_tokens": 1}, "unpriced_tokens"),
+        ({"response_model": "text-embedding-3-small", "output_tokens": 1}, "unpriced_units"),
         (
             {
                 "response_model": "text-embedding-3-small",
@@ -414,12 +418,12 @@ _UNKNOWN: Final = {"request_model": "no-such-model", "response_model": ""}
     ],
 )
 def test_of_several_reasons_the_first_that_explains_the_row_is_told(
-    book: PriceBook, call: Row, reason: str
+    book: Pricer, call: Row, reason: str
 ) -> None:
     assert _reason(book, **call) == reason
 
 
-def test_a_call_that_failed_with_usage_is_charged(book: PriceBook) -> None:
+def test_a_call_that_failed_with_usage_is_charged(book: Pricer) -> None:
     call = {"error_type": "timeout", "input_tokens": 1_000_000, "output_tokens": 0}
     assert _cost(book, **call) == Decimal("2.5")
 
@@ -429,7 +433,7 @@ def test_a_call_that_failed_with_usage_is_charged(book: PriceBook) -> None:
     [("no-such", "nor-this", "no-such"), ("", "nor-this", "nor-this"), ("", "", "")],
 )
 def test_the_model_of_an_unknown_model_is_its_name(
-    book: PriceBook, response_model: str, request_model: str, model_id: str
+    book: Pricer, response_model: str, request_model: str, model_id: str
 ) -> None:
     row = _priced(book, response_model=response_model, request_model=request_model)
     assert row["model_id"] == model_id
@@ -457,7 +461,7 @@ _MANY: Final[list[Mapping[str, Any]]] = [
 ]
 
 
-def test_calls_of_many_kinds_at_once_cost_what_each_costs_alone(book: PriceBook) -> None:
+def test_calls_of_many_kinds_at_once_cost_what_each_costs_alone(book: Pricer) -> None:
     alone = [price(_observations(call), book).to_pylist()[0] for call in _MANY]
     assert price(_observations(*_MANY), book).to_pylist() == alone
     chunks = pa.concat_tables([_observations(call) for call in _MANY])
@@ -465,7 +469,7 @@ def test_calls_of_many_kinds_at_once_cost_what_each_costs_alone(book: PriceBook)
     assert price(chunks.slice(3, 9), book).to_pylist() == alone[3:12]
 
 
-def test_no_dictionary_of_a_priced_table_says_a_text_twice(book: PriceBook) -> None:
+def test_no_dictionary_of_a_priced_table_says_a_text_twice(book: Pricer) -> None:
     usage = price(_observations(*_MANY), book)
     for name in ("model_id", "unpriced_reason", "price_source", "price_key", "match_rule", "price_context"):
         texts = Names.of(usage[name]).dictionary.to_pylist()
@@ -480,7 +484,7 @@ def test_a_cost_is_exact_to_the_last_decimal_where_a_float_is_not() -> None:
     assert Decimal(float(a_million) * 987_654_321 / 1_000_000).quantize(Decimal("1e-18")) != exact
 
 
-def test_the_sum_of_costs_is_exact_where_that_of_floats_is_not(book: PriceBook) -> None:
+def test_the_sum_of_costs_is_exact_where_that_of_floats_is_not(book: Pricer) -> None:
     usage = price(_observations(*[{"input_tokens": 4_000_001}] * 1_000), book)
     assert sum(usage["billed_cost"].to_pylist()) == Decimal("10000.0025")
     assert sum([10.0000025] * 1_000) != 10_000.0025
@@ -512,10 +516,11 @@ def test_money_is_the_sum_of_products_that_python_gives(rows: list[list[tuple[in
 
 
 def test_the_largest_counts_of_every_kind_at_the_dearest_price_do_not_overflow() -> None:
-    kinds, dearest = len(UNITS) + 1, int(DEAREST.scaleb(18))
-    quantities, weights = np.full((kinds, 1), 3 * MAX_TOKENS), np.full((kinds, 1), dearest)
-    (money,) = _money(quantities, weights).to_pylist()
-    assert int(money.scaleb(18)) == kinds * 3 * MAX_TOKENS * dearest
+    # A token count may have what it lacked added to it, twice; other counts and the call are as told.
+    most = [3 * MAX_TOKENS if name in TOKEN_COLUMNS else MAX_TOKENS for name in ("call", *UNITS)]
+    dearest = int(DEAREST.scaleb(18))
+    (money,) = _money(np.array([[each] for each in most]), np.full((len(most), 1), dearest)).to_pylist()
+    assert int(money.scaleb(18)) == sum(most) * dearest
 
 
 @strategies.examples(100)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_usage.dialects.conventions import CACHE, CACHE_WRITE, NOTHING, REASONING, Lacks
-from otel_usage.model import MAX_TOKENS, TOKEN_COLUMNS
+from otel_usage.model import MAX_AUDIO_NS, MAX_TOKENS, QUANTITY_COLUMNS, TOKEN_COLUMNS
 from otel_usage.usage_object import MAX_ITEMS, at, usage_object
 from tests.strategies import examples
 
@@ -404,6 +404,7 @@ _KEYS: Final = st.sampled_from(
             "modality",
         ),
         *("tokenCount", "inputTokens", "cacheDetails", "ttl"),
+        *("type", "seconds", "search_units", "server_tool_use", "web_search_requests"),
     ]
 )
 _JSON: Final = st.recursive(
@@ -424,8 +425,10 @@ def test_any_object_is_read_without_an_error_and_only_counts_come_out(part: dict
     usage = usage_object(part)
     if usage is None:
         return
-    assert set(usage.counts) | usage.invalid <= set(TOKEN_COLUMNS)
+    assert set(usage.counts) | usage.invalid <= {*TOKEN_COLUMNS, *QUANTITY_COLUMNS}
     assert not set(usage.counts) & usage.invalid
-    assert all(type(count) is int and 0 <= count <= MAX_TOKENS for count in usage.counts.values())
+    for field, count in usage.counts.items():
+        assert type(count) is int
+        assert 0 <= count <= (MAX_AUDIO_NS if field == "input_audio_ns" else MAX_TOKENS)
     assert set(usage.told) == {"input_tokens", "output_tokens"} & set(usage.counts)
     assert all(usage.counts[field] >= count for field, count in usage.told.items())

@@ -4,7 +4,7 @@ The captures are real requests of LLM instrumentations, recorded against a fake 
 says what the provider counted, and what of it can be known from the capture. They are not part of this
 repository: the folder is named by CAPTURES, or is `../shared/captures` beside the checkout.
 
-The oracle of prices is genai-prices' own `calc_price`.
+The oracle of prices is genai-prices' own `calc_price`, but where its data is known to be wrong (CORRECTED).
 """
 
 import json
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from genai_prices import Usage, calc_price
+from genai_prices.types import ModelPrice
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -43,6 +44,20 @@ NAMES: Final = {
 
 _UNITS: Final = dict(zip(NAMES, NAMES, strict=True)) | {"reasoning_tokens": "output_reasoning_tokens"}
 """Column of ours: name in genai-prices."""
+CORRECTED: Final[Mapping[tuple[str, str], ModelPrice]] = {
+    # Its meaning since 2025-12-02: simonw/llm-prices#63, litellm@1.109.1 mistral/mistral-large-latest.
+    ("mistral", "mistral-large-latest"): ModelPrice(
+        input_mtok=Decimal("0.5"), output_mtok=Decimal("1.5"), cache_read_mtok=Decimal("0.05")
+    ),
+    # Sound is charged as text without it: litellm@1.109.1 gpt-4o-audio-preview-2025-06-03.
+    ("openai", "gpt-4o-audio-preview-2025-06-03"): ModelPrice(
+        input_mtok=Decimal("2.5"),
+        output_mtok=Decimal(10),
+        input_audio_mtok=Decimal(40),
+        output_audio_mtok=Decimal(80),
+    ),
+}
+"""Provider and model: the price that holds, where genai-prices has another one; with the source."""
 _PROVIDERS: Final = {"bedrock": "aws"}
 _STANDARD: Final = (None, "", "default", "standard", "auto")
 _MADE: Final = datetime(2026, 11, 23, tzinfo=UTC)
@@ -62,6 +77,8 @@ class Kind:
         if counts["input_tokens"] is None or counts["output_tokens"] is None:
             return None
         usage = Usage(**{_UNITS[name]: count for name, count in counts.items() if count is not None})
+        if corrected := CORRECTED.get((self.provider, self.model)):
+            return corrected.calc_price(usage)["total_price"].quantize(Decimal("1e-18"))
         context = {"service_tier": self.service_tier} if self.service_tier else None
         try:
             price = calc_price(

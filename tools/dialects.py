@@ -9,6 +9,7 @@ from otel_usage.dialects.dialect import (
     INFERENCES,
     INFERENCES_IF_USED,
     NAME_FIELDS,
+    QUANTITY_FIELDS,
     TEXT_FIELDS,
     TOTAL,
     Dialect,
@@ -21,7 +22,7 @@ from otel_usage.dialects.otel_genai import OTEL_GENAI
 from otel_usage.dialects.usage_objects import SHAPES, Shape
 from otel_usage.model import TOKEN_COLUMNS
 
-FIELDS = (*NAME_FIELDS, *TEXT_FIELDS, *TOKEN_COLUMNS, TOTAL)
+FIELDS = (*NAME_FIELDS, *TEXT_FIELDS, *TOKEN_COLUMNS, *QUANTITY_FIELDS, TOTAL)
 
 HEAD = """\
 # Dialects
@@ -56,7 +57,10 @@ SPANS = """\
 All dialects are read at once. Of several names for a field the first that a span has counts, in the
 order of this page; an attribute without a value is not there. `service_tier` is the tier that served the
 call, `host` tells provider and region, and `total_tokens` is compared with the other counts but never
-makes one. Tokens of a span that is no call repeat those of the calls inside it, and are not billed.
+makes one. `audio_seconds` are of audio heard if the usage type is `audio_stt`, made if it is `audio_tts`;
+the operation says it where no usage type does. Usage is input or output tokens, or one of the
+quantities that otel-usage has names for. That of a span that is no call repeats that of the calls inside
+it, and is not billed.
 
 """
 CONTAINED = """\
@@ -157,7 +161,7 @@ def _kind(kind: Kind) -> str:
     calls = [value for value, operation in kind.operations.items() if operation in INFERENCES]
     perhaps = [value for value, operation in kind.operations.items() if operation in INFERENCES_IF_USED]
     others = [value for value in kind.operations if value not in {*calls, *perhaps}]
-    said = (("a call if", calls), ("a call with tokens if", perhaps), ("no call if", others))
+    said = (("a call if", calls), ("a call with usage if", perhaps), ("no call if", others))
     meanings = [f"{meaning} {_codes(values)}" for meaning, values in said if values]
     return f"- {_code(kind.attribute)}: {'; '.join(meanings)}\n"
 

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from otel_usage.cli import main
 from otel_usage.config import MIB, Settings
-from tools import dialects
+from tools import dialects, price_coverage
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 WIDTH = 100
@@ -24,6 +24,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "cli.md": NOTE + cli(),
         REFERENCE / "configuration.md": NOTE + configuration(),
         REFERENCE / "dialects.md": NOTE + dialects.page(),
+        REFERENCE / "price-coverage.md": NOTE + price_coverage.page(),
     }
 
 

@@ -2,71 +2,45 @@
 
 import asyncio
 import contextlib
-import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from pydantic import ValidationError
 
 from otel_usage import __version__, telemetry
+from otel_usage.cli_settings import Failure, configured
 from otel_usage.config import Settings
-from otel_usage.model import Outcome, Permanent, Retryable, Signal
+from otel_usage.model import Outcome, Permanent, Signal
 from otel_usage.store import Store, schema
 from otel_usage.store.client import Target, connect, parse, reason
 
-USAGE_ERROR: Final = 2
-"""Exit code: what was asked for cannot be. 1: it could, but not here or not now."""
-
+_PRICES: Final = "prices"
 _ITEMS: Final = {Signal.TRACES: "spans", Signal.LOGS: "log records", Signal.METRICS: "data points"}
 
-_EXTRAS: Final = {"chdb": "chdb", "openai": "all"}
-"""Module that is missing: extra that brings it. Any other: `server`."""
+
+class _Commands(click.Group):
+    """The commands. `prices` is loaded when it is asked for: it needs much that the others do not."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), _PRICES])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != _PRICES:
+            return super().get_command(ctx, cmd_name)
+        from otel_usage.price_books_cli import prices  # noqa: PLC0415
+
+        return prices
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 def main() -> None:
     """Meter LLM spend: OpenTelemetry in, priced usage rows in ClickHouse, a bill out."""
     telemetry.configure()
-
-
-def _flag(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    field = Settings.model_fields[name]
-    secret = field.default is None
-    return click.option(
-        f"--{name.replace('_', '-')}",
-        envvar=_variable(name),
-        show_envvar=True,
-        show_default=False if secret else str(field.default),
-        metavar={int: "INTEGER", float: "NUMBER"}.get(type(field.default), "TEXT"),
-        help=field.description,
-    )
-
-
-def _variable(name: str) -> str:
-    return f"{Settings.model_config['env_prefix']}{name}".upper()
-
-
-def configured(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command `settings`, and a flag for each setting in `names`, or for every one.
-
-    A flag has the name of its setting and wins over the environment.
-    """
-    fields = names or tuple(Settings.model_fields)
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        def run(**parameters: Any) -> None:  # noqa: ANN401 (what click parsed)
-            flags = {name: parameters.pop(name) for name in fields}
-            with _told_plainly():
-                command(settings=_settings(flags), **parameters)
-
-        flagged = functools.reduce(lambda inner, name: _flag(name)(inner), reversed(fields), run)
-        return functools.update_wrapper(flagged, command)
-
-    return decorate
 
 
 @main.command()
@@ -160,11 +134,11 @@ def version() -> None:
 async def _replay(settings: Settings, files: Sequence[Path], signal: Signal) -> bool:
     from otel_usage.auth import DEFAULT_TENANT  # noqa: PLC0415
     from otel_usage.ingest import Ingest  # noqa: PLC0415
-    from otel_usage.pricing import PriceBook  # noqa: PLC0415
+    from otel_usage.price_feed import PriceFeed  # noqa: PLC0415
 
     complete = True
     with Store.open(settings) as store:
-        async with Ingest(settings, store, PriceBook.bundled()) as ingest:
+        async with Ingest(settings, store, await PriceFeed(store).load()) as ingest:
             for file in files:
                 try:
                     body = await asyncio.to_thread(file.read_bytes)
@@ -186,38 +160,6 @@ def _told(outcome: Outcome, items: str) -> str:
     return f"received {outcome.received} {items}{': ' if counts else ''}{counts}{reason}"
 
 
-def _settings(flags: dict[str, str | None]) -> Settings:
-    """The settings, from the flags that are given and the environment."""
-    try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[arg-type]
-    except ValidationError as error:
-        faults = [f"{_variable(str(fault['loc'][0]))}: {fault['msg']}" for fault in error.errors()]
-        raise _Failure("; ".join(faults), USAGE_ERROR) from error
-
-
-@contextlib.contextmanager
-def _told_plainly() -> Iterator[None]:
-    """Errors that were foreseen become a sentence and an exit code; a fault of ours stays a traceback."""
-    try:
-        yield
-    except Permanent as error:
-        raise _Failure(str(error), USAGE_ERROR) from error
-    except Retryable as error:
-        raise _Failure(str(error), 1) from error
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing == "otel_usage":
-            raise
-        install = f"pip install 'otel-usage[{_EXTRAS.get(missing, 'server')}]'"
-        raise _Failure(f"{missing} is not installed: {install}", 1) from error
-
-
-class _Failure(click.ClickException):
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.exit_code = code  # type: ignore[misc] # click sets it on the class, and reads it on the instance
-
-
 @contextlib.contextmanager
 def _database(settings: Settings) -> Iterator[tuple[Client, Target]]:
     """A client with no database chosen, and what the DSN names."""
@@ -226,4 +168,4 @@ def _database(settings: Settings) -> Iterator[tuple[Client, Target]]:
         try:
             yield client, target
         except ClickHouseError as error:
-            raise _Failure(f"{target} cannot be used: {reason(error)}", 1) from error
+            raise Failure(f"{target} cannot be used: {reason(error)}", 1) from error

@@ -93,6 +93,12 @@ class Settings(BaseSettings):
         description="A roll-up whose calls have not come by then is charged itself, until they come.",
     )
 
+    price_refresh: float = Field(
+        5.0,
+        gt=0,
+        description="How often the server looks whether another price book or price rule is in force.",
+    )
+
     max_clock_skew: float = Field(
         86_400.0,
         ge=0,

@@ -19,7 +19,7 @@ from pydantic_core import from_json
 from otel_usage.columns import Counts, Pivot
 from otel_usage.dialects.documents import DOCUMENTS, RESPONSE_MARKS, RESPONSE_PRINTED, Document
 from otel_usage.dialects.usage_objects import Paths
-from otel_usage.model import MAX_NAME, TOKEN_COLUMNS
+from otel_usage.model import MAX_NAME, QUANTITY_COLUMNS, TOKEN_COLUMNS
 from otel_usage.names import Mask, Names, bounds
 from otel_usage.otlp.values import decode_texts
 from otel_usage.usage_object import (
@@ -104,7 +104,7 @@ class _Completion:
     """The columns of `Documents`, filled row by row."""
 
     def __init__(self, flat: Counts, rows: int) -> None:
-        self._fields = tuple(dict.fromkeys((*TOKEN_COLUMNS, *flat.fields)))
+        self._fields = tuple(dict.fromkeys((*TOKEN_COLUMNS, *QUANTITY_COLUMNS, *flat.fields)))
         shape = (len(self._fields), rows)
         self._values, self._reported = np.zeros(shape, np.int64), np.zeros(shape, np.bool_)
         self._invalid = np.zeros(shape, np.bool_)
@@ -117,8 +117,9 @@ class _Completion:
         """Complete a row by what its usage objects tell, of which earlier ones go first."""
         whole = next((usage for usage in usages if INPUT in usage.counts), None)
         if whole is not None:
-            if not (self._values[:, row].any() or self._invalid[:, row].any()):
-                self._reported[:, row] = False  # zeros only, so that any document knows better
+            tokens = slice(len(TOKEN_COLUMNS))
+            if not (self._values[tokens, row].any() or self._invalid[tokens, row].any()):
+                self._reported[tokens, row] = False  # zeros only, so that any document knows better
             if not self._agrees(row, whole, INPUT):
                 return
             total = whole.counts[INPUT]

@@ -5,8 +5,8 @@ The rules, in words:
 - What a record is, is said by its event name, by its attribute `event.name` or by its body: by the first of
   them that `dialects.events` knows. A record is *ignored* if none of them says that it tells a call, or if it
   lacks what such an event must have to tell one: counts, mostly.
-- It tells one call (role `inference`); if it says that it is of another operation, with tokens, it repeats
-  those of calls (role `rollup`), as spans do.
+- It tells one call (role `inference`); if it says that it is of another operation, with usage, it repeats
+  that of calls (role `rollup`), as spans do.
 - The event is the end of the call: if it says how long that took, the call began as long before. The time is
   the record's, else the one that the event says, else when it was observed.
 - The identity of a call without a response id of its own is made of what the event says (`Identity`): it is
@@ -154,7 +154,7 @@ def _told(records: Records, rows: Rows, index: int) -> _Told | None:
     found = observe.find(attributes, records.rows["scope"].to_numpy()[rows], records.scopes, language)
     operation = _operation(found, event)
     inference = operation.is_one_of(INFERENCES)
-    used = found.has((*language.tokens["input_tokens"], *language.tokens["output_tokens"]))
+    used = found.has(language.used)
     inference |= used & operation.is_one_of(INFERENCES_IF_USED)
     kept = np.flatnonzero((inference | used) & _tells(own, event))
     if not len(kept):

@@ -4,11 +4,12 @@ The rules, in words:
 
 - What a span is, is said by the attributes for it (`Kind`), in the order of the dialects: the first whose
   value is known decides. If no value is known, it is an operation of the name that the first of them says.
-- A span without such an attribute that names a provider or tells tokens is what its name says, if a dialect
-  knows that. Else it is an inference (`chat`) if it tells tokens and names a provider or a model.
+- A span without such an attribute that names a provider or tells usage is what its name says, if a dialect
+  knows that. Else it is an inference (`chat`) if it tells usage and names a provider or a model. Usage is
+  input or output tokens, or a quantity (`quantities`).
 - An inference is one call: role `inference`. So is an operation that is seldom paid by the token, such as a
-  reranking, if its span tells tokens. Any other span that tells tokens, be its operation known or not,
-  repeats those of calls inside it: role `rollup`. All others are *ignored*.
+  reranking, if its span tells usage. Any other span that tells usage, be its operation known or not,
+  repeats that of calls inside it: role `rollup`. All others are *ignored*.
 - A candidate is *rejected* if its trace or span id has the wrong length or is all zero, or for a reason of
   `observe`. A parent id that is none is no parent.
 - A claim is what a span that is no candidate itself says of who pays or for what; what a candidate says is in
@@ -122,9 +123,8 @@ def _telling(language: Language) -> tuple[str, ...]:
 
 @cache
 def _usage(language: Language) -> tuple[str, ...]:
-    """The attributes that tell that tokens were used."""
-    documents = (each.attribute for each in DOCUMENTS if each.usage == ("",))
-    return (*language.tokens["input_tokens"], *language.tokens["output_tokens"], *documents)
+    """The attributes that tell that something was used."""
+    return (*language.used, *(each.attribute for each in DOCUMENTS if each.usage == ("",)))
 
 
 def _some(every: pa.RecordBatch, rows: Rows, found: Pivot, language: Language) -> _Spans:
@@ -208,7 +208,7 @@ class _Operations:
     """The operations that a language knows, by number; _NONE is any other.
 
     `inference` and `if_used` are by that number: whether it is an inference, and whether it is one if its
-    span tells tokens.
+    span tells usage.
     """
 
     language: Language

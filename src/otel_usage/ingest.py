@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
 import pyarrow as pa
 import structlog
@@ -22,10 +22,12 @@ from otel_usage.config import Settings
 from otel_usage.ledger import Ledger
 from otel_usage.model import Outcome, Permanent, Retryable, Signal
 from otel_usage.otlp.decode import decodable
-from otel_usage.pricing import PriceBook
+from otel_usage.pricing import Pricer
 from otel_usage.store import Store
 from otel_usage.sweep import Sweep
 from otel_usage.writer import Answer, Record, Request, Writer
+
+T = TypeVar("T")
 
 SWEEP_SHARE: Final = 0.05
 """The share of the time that sweeps may take."""
@@ -74,7 +76,7 @@ class Ingest:
     """
 
     def __init__(
-        self, settings: Settings, store: Store, book: PriceBook, ledger: Ledger | None = None
+        self, settings: Settings, store: Store, pricer: Pricer, ledger: Ledger | None = None
     ) -> None:
         self.accepting = False
         """Whether requests are taken; the others are refused."""
@@ -82,7 +84,7 @@ class Ingest:
         """What became of everything."""
         self._settings = settings
         self._store = store
-        self._writer = Writer(settings, store, book, self.ledger)
+        self._writer = Writer(settings, store, pricer, self.ledger)
         self._queue = _Queue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._tasks: list[asyncio.Task[None]] = []
@@ -111,6 +113,20 @@ class Ingest:
         """The USAGE row of an OBSERVATIONS row, once it is durable. Raises as `export` does."""
         with self.ledger.request("record"):
             return await self._put(Record(observation), int(observation.nbytes))
+
+    @property
+    def pricer(self) -> Pricer:
+        """The prices in force."""
+        return self._writer.pricer
+
+    @pricer.setter
+    def pricer(self, pricer: Pricer) -> None:
+        self._writer.pricer = pricer
+
+    async def in_writer(self, job: Callable[[Writer], T]) -> T:
+        """Do a job with the writer, between two commits. Raises what the job raises."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, job, self._writer)
 
     async def drain(self) -> None:
         """Take nothing more, and wait until all that was taken is answered."""

@@ -57,6 +57,20 @@ TOKEN_COLUMNS: Final = (
 cache_write contains cache_write_1h, output contains reasoning, a modality is part of its total.
 NULL is 'not reported', which is not 0."""
 
+QUANTITY_COLUMNS: Final = (
+    "input_audio_ns",
+    "output_audio_ns",
+    "input_characters",
+    "web_searches",
+    "rerank_searches",
+    "output_images",
+)
+"""What calls are paid by beside tokens. Durations are whole nanoseconds of audio heard (`input`) or made
+(`output`); the others are counts. NULL is 'not reported'."""
+
+MAX_AUDIO_NS: Final = 7 * 86_400 * 10**9
+"""A week of audio in one call is a fault of its teller."""
+
 _CALL: Final = [
     pa.field("tenant", NAME, nullable=False),
     pa.field("account_id", NAME, nullable=False),
@@ -91,7 +105,7 @@ _CALL: Final = [
     pa.field("convention_source", NAME, nullable=False),
     pa.field("other_usage", pa.string(), nullable=False),
     pa.field("writer", NAME, nullable=False),
-    *(pa.field(name, TOKENS) for name in TOKEN_COLUMNS),
+    *(pa.field(name, TOKENS) for name in (*TOKEN_COLUMNS, *QUANTITY_COLUMNS)),
 ]
 
 OBSERVATIONS: Final = pa.schema([pa.field("request", pa.int64(), nullable=False), *_CALL])
@@ -112,10 +126,21 @@ USAGE: Final = pa.schema(
         pa.field("match_rule", NAME, nullable=False),
         pa.field("price_context", NAME, nullable=False),
         pa.field("price_tier", pa.uint32(), nullable=False),
+        pa.field("effective_from", NAME, nullable=False),
+        pa.field("unapplied_context", NAME, nullable=False),
+        pa.field("unpriced_units", NAME, nullable=False),
+        pa.field("unit_prices", NAME, nullable=False),
+        pa.field("billed_unit_prices", NAME, nullable=False),
+        pa.field("price_rule", NAME, nullable=False),
+        pa.field("price_run", NAME, nullable=False),
     ]
 )
 """One call's accepted, priced usage: the columns of the ClickHouse table `usage`, in its order.
-A cost is NULL if and only if `unpriced_reason` is not empty."""
+
+`billed_cost` is NULL if and only if `unpriced_reason` is not empty. `list_cost` is NULL then, and where only
+a rule of the tenant's knows a price. `unit_prices` and `billed_unit_prices` are JSON objects, price key to
+decimal text (see `pricing.rate`), of list and billed cost; empty where the cost is NULL.
+"""
 
 CLAIMS: Final = pa.schema(
     [

@@ -11,15 +11,17 @@ The caller finds the candidates among its rows, and says of each what it is and 
 The rules, in words:
 
 - An attribute without a value, or with empty text, is not there. Of several for one field the first counts.
-- A candidate is *rejected*, with the reason, if a token count is no count (negative, fractional, boolean,
-  text other than digits, over MAX_TOKENS), a billing attribute of it is no text, too long or not one of its
-  values, or no time says when the call was: none is there, or it is before 2020 or after the clock.
+- A candidate is *rejected*, with the reason, if a count is no count (negative, fractional, boolean, text
+  other than digits, over MAX_TOKENS), a duration is none (see `quantities`), a billing attribute of it is
+  no text, too long or not one of its values, or no time says when the call was: none is there, or it is
+  before 2020 or after the clock.
 - NaN is a count that was not reported. A call without start has its end as start.
 - The payer (account and context) is taken from the row, else from its resource, as a pair; transaction and
   usage type each by themselves. No context: `customer` with an account, `system` without one. A call of a
   customer without account, or of nobody named, is `unattributed`.
 - The call's identity is the provider's response id where it is long enough to be unique, else what carried
   it. A roll-up's is always its carrier: the id it may have is that of one of its children.
+- The usage type is the operation's, if none is told.
 - How counts become inclusive totals, and what is missing or made up: see `usage`. Who answered: see `served`.
 """
 
@@ -35,12 +37,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otel_usage import columns, documents, identity, payer, served, usage
+from otel_usage import columns, documents, identity, payer, quantities, served, usage
 from otel_usage.attributes import MAX_ID
 from otel_usage.checks import Check, Rejection, reject
 from otel_usage.columns import Fields, Named, Pivot, Texts, Wanted
 from otel_usage.dialects import conventions, emitters
-from otel_usage.dialects.dialect import EMBEDDINGS
 from otel_usage.dialects.language import Language
 from otel_usage.model import (
     CALL_ID,
@@ -55,11 +56,11 @@ from otel_usage.model import (
 from otel_usage.names import Mask, Names, Rows, choose, constant, sizes, where
 from otel_usage.otlp.values import spelled
 from otel_usage.payer import Claim
+from otel_usage.quantities import Calls
 from otel_usage.served import Service
 
 _SERVICE_NAME: Final = "service.name"
 _ROLES: Final = ("inference", "rollup")
-_USAGE_TYPES: Final = ("text", "embedding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +209,10 @@ def _fields(
     count, inference = found.rows, candidates.inference
     told = candidates.told or tell(found, language)
     names = {name: told.names[name].names for name in language.names}
-    embedding = candidates.operation.is_one_of((EMBEDDINGS,))
     shared = Claim.inherited(sources.resources, carriers.resource)
-    billed = payer.read(told.claim, shared, choose(embedding, _USAGE_TYPES))
+    billed = payer.read(told.claim, shared, quantities.usage_types(candidates.operation))
     emission = usage.Emission(carriers.scope, sources.scopes, names["provider"])
-    used = usage.read(found, language, emission, inference, embedding)
+    used = usage.read(found, language, emission, Calls(candidates.operation, billed.usage_type, inference))
     response_id = told.texts["response_id"].array
     if used.documents is not None:
         response_id = pc.if_else(pa.array(sizes(response_id) > 0), response_id, used.documents.response_id)

@@ -91,11 +91,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Columns of OBSERVATIONS, the checks on them, and whether anyone names the payer."""
+    """Columns of OBSERVATIONS, the checks on them, whether anyone names the payer, and the usage type."""
 
     columns: dict[str, pa.Array]
     checks: Sequence[Check]
     named: Mask
+    usage_type: Names
 
 
 def read(own: Claim, shared: Claim | None, usage_type: Names) -> Payer:
@@ -125,16 +126,18 @@ def read(own: Claim, shared: Claim | None, usage_type: Names) -> Payer:
     charged, unstated = account_id.non_empty(), ~context.non_empty()
     unnamed = ~charged & ~context.is_one_of((attributes.SYSTEM,))
     context = where(unstated, choose(charged, _DEFAULT_CONTEXTS), context)
+    usage_type = where(~stated.non_empty(), usage_type, stated)
     fields = {
         "account_id": account_id,
         "context": context,
-        "usage_type": where(~stated.non_empty(), usage_type, stated),
+        "usage_type": usage_type,
         "attribution": choose(np.where(unnamed, _UNATTRIBUTED, level), _ATTRIBUTIONS),
     }
     return Payer(
         {name: column.array() for name, column in fields.items()} | {"transaction_id": transaction_id},
         checks,
         level != _UNATTRIBUTED,
+        usage_type,
     )
 
 

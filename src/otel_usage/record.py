@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from otel_usage import identity
-from otel_usage.attributes import CUSTOMER
+from otel_usage.attributes import AUDIO_STT, AUDIO_TTS, CUSTOMER
 from otel_usage.model import OBSERVATIONS
 
 OPERATIONS: Final = {
@@ -18,6 +18,9 @@ OPERATIONS: Final = {
 }
 """`gen_ai.operation.name` by usage type."""
 
+AUDIO: Final = {AUDIO_STT: "input_audio_ns", AUDIO_TTS: "output_audio_ns"}
+"""The column of a call's audio, by usage type. No other call has any."""
+
 _RANK: Final = 8  # as a call's own span, see identity.versions
 _STATUSES: Final = ("missing", "estimated", "reported")  # in the order of identity.versions
 _NO_ID: Final = bytes(16)
@@ -27,7 +30,8 @@ _NO_ID: Final = bytes(16)
 class Record:
     """One call, as its caller states it. `key` is its identity within the tenant: told twice, it is one call.
 
-    Counts are None where not given. `cached_tokens` is part of `input_tokens`.
+    Counts are None where not given. `cached_tokens` and `cache_write_tokens` are part of `input_tokens`,
+    `reasoning_tokens` are of `output_tokens`. `audio_ns`, nanoseconds, is of the usage types in AUDIO only.
     """
 
     key: bytes
@@ -40,17 +44,29 @@ class Record:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_ns: int | None = None
+    input_characters: int | None = None
+    web_searches: int | None = None
+    rerank_searches: int | None = None
+    output_images: int | None = None
     started_at_ns: int | None = None
 
 
 def to_observation(record: Record, tenant: str, now_ns: int) -> pa.Table:
     """`record` as a table of one OBSERVATIONS row. A call without start is taken to start at `now_ns`."""
-    counts = {
+    usage = {
         "input_tokens": record.input_tokens,
         "output_tokens": record.output_tokens,
-        "cache_read_tokens": record.cached_tokens,
+        **_quantities(record),
     }
-    status = "missing" if record.input_tokens is record.output_tokens is None else "reported"
+    status = "missing" if all(count is None for count in usage.values()) else "reported"
+    counts = usage | {
+        "cache_read_tokens": record.cached_tokens,
+        "cache_write_tokens": record.cache_write_tokens,
+        "reasoning_tokens": record.reasoning_tokens,
+    }
     told = {
         "tenant": tenant,
         "account_id": record.account_id,
@@ -75,6 +91,19 @@ def to_observation(record: Record, tenant: str, now_ns: int) -> pa.Table:
     }
     row = {field.name: _absent(field) for field in OBSERVATIONS} | counts | told
     return pa.Table.from_pylist([row], schema=OBSERVATIONS)
+
+
+def _quantities(record: Record) -> dict[str, int | None]:
+    """What it is paid by beside tokens."""
+    quantities = {
+        "input_characters": record.input_characters,
+        "web_searches": record.web_searches,
+        "rerank_searches": record.rerank_searches,
+        "output_images": record.output_images,
+    }
+    return (
+        quantities if record.audio_ns is None else {**quantities, AUDIO[record.usage_type]: record.audio_ns}
+    )
 
 
 def _version(status: str, detail: int) -> int:

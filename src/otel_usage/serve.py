@@ -24,7 +24,7 @@ from otel_usage.auth import DEFAULT_TENANT, Keys
 from otel_usage.config import Settings
 from otel_usage.ingest import Ingest
 from otel_usage.model import Permanent
-from otel_usage.pricing import PriceBook
+from otel_usage.price_feed import PriceFeed
 from otel_usage.receiver.grpc import health_servicer
 from otel_usage.store import Store
 
@@ -67,7 +67,9 @@ async def serve(settings: Settings, *, ready: Callable[[Addresses], None] | None
         rest = resources.enter_context(_bind(_endpoint("api_address", settings, keys)))
         store = resources.enter_context(Store.open(settings))
         stop = resources.enter_context(_signals())
-        async with Ingest(settings, store, PriceBook.bundled()) as ingest:
+        feed = PriceFeed(store)
+        async with Ingest(settings, store, await feed.load()) as ingest, anyio.create_task_group() as tasks:
+            tasks.start_soon(feed.follow, ingest, settings.price_refresh)
             # The first request pays for what libraries load late, about a second: let it be this one.
             await ingest.export(b"", tenant=DEFAULT_TENANT)
             health = health_servicer()
@@ -86,6 +88,7 @@ async def serve(settings: Settings, *, ready: Callable[[Addresses], None] | None
                 if ready:
                     ready(addresses)
                 await stop.wait()
+            tasks.cancel_scope.cancel()
     log.info("stopped")
 
 

@@ -1,4 +1,4 @@
-"""Token counts of the candidates, in the canonical form: OTel's inclusive totals.
+"""Counts of the candidates, in the canonical form: of tokens OTel's inclusive totals.
 
 The rules, in words:
 
@@ -8,10 +8,12 @@ The rules, in words:
   nothing. Unless its numbers prove otherwise: cache reads and writes above input, reasoning above output, or
   a reported total that is input and output and just these. What is lacking is added.
 - Where the emitter is known, parts above their whole stay as they are: the price says that it is impossible.
-- **Status.** Usage is `reported` if both input and output are (of embeddings, input), else `missing`. It is
-  `estimated` where the emitter is known to count text by itself, and this span shows that it did.
+- **Status.** Usage is `reported` if both input and output are (of embeddings, input), or if what else it is
+  paid by is (see `quantities`), else `missing`. It is `estimated` where the emitter is known to count text by
+  itself, and this span shows that it did.
 - Zeros only are no usage: no call takes no input, but emitters write 0 and 0 for calls whose usage they do
-  not know. All counts are then NULL. An embedding's zeros stay: some servers report no better.
+  not know. All counts are then NULL, and those of tokens if these alone are zeros. An embedding's zeros
+  stay: some servers report no better.
 """
 
 from collections.abc import Sequence
@@ -23,15 +25,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otel_usage import columns, documents, leftovers
+from otel_usage import columns, documents, leftovers, quantities
 from otel_usage.checks import Check
 from otel_usage.columns import Counts, Pivot
 from otel_usage.dialects import conventions, emitters
 from otel_usage.dialects.conventions import Convention, Lacks
+from otel_usage.dialects.dialect import EMBEDDINGS
 from otel_usage.dialects.language import Language
 from otel_usage.documents import Documents
-from otel_usage.model import TOKEN_COLUMNS, Scope
+from otel_usage.model import QUANTITY_COLUMNS, TOKEN_COLUMNS, Scope
 from otel_usage.names import Mask, Names, Rows, choose, groups
+from otel_usage.quantities import Calls
 
 Bits = npt.NDArray[np.int64]
 """What input and output lack: _READ, _WRITE and _REASONING."""
@@ -75,16 +79,17 @@ class _Conventions:
     added: Bits
 
 
-def read(found: Pivot, language: Language, emission: Emission, inference: Mask, embedding: Mask) -> Usage:
-    """The counts of each row. `inference`: it is one call to a model. `embedding`: it has no output."""
-    flat = columns.counts(found, language.tokens)
-    told = documents.read(found, flat, inference)
-    counts = flat if told is None else told.counts
+def read(found: Pivot, language: Language, emission: Emission, calls: Calls) -> Usage:
+    """The counts of each row."""
+    inference, embedding = calls.inference, calls.operation.is_one_of((EMBEDDINGS,))
+    flat = quantities.read(found, language, calls)
+    told = documents.read(found, flat.counts, inference)
+    counts = flat.counts if told is None else told.counts
     convention = _conventions(found, language, emission, counts, told)
     counts = _without_zeros(_completed(counts, convention.added), embedding)
     has = _Columns(counts)
     missing = ~has.reported("input_tokens") | ~(has.reported("output_tokens") | embedding)
-    status = np.where(missing, _MISSING, _REPORTED)
+    status = np.where(missing & ~quantities.suffice(counts, calls), _MISSING, _REPORTED)
     status[~missing & inference & ~embedding & _made_up(found, emission)] = _ESTIMATED
     fields = {
         "usage_status": choose(status, _STATUSES).array(),
@@ -93,11 +98,8 @@ def read(found: Pivot, language: Language, emission: Emission, inference: Mask, 
         "other_usage": leftovers.read(found),
     }
     return Usage(
-        columns=fields | {name: has.array(name) for name in TOKEN_COLUMNS},
-        checks=[
-            Check(name, counts.invalid[i], "is not a token count", language.tokens.get(name, ()))
-            for i, name in enumerate(counts.fields)
-        ],
+        columns=fields | {name: has.array(name) for name in (*TOKEN_COLUMNS, *QUANTITY_COLUMNS)},
+        checks=quantities.checks(counts, flat.undirected, language),
         status=status.astype(np.uint64),
         detail=counts.reported.sum(axis=0, dtype=np.uint64),
         documents=told,
@@ -111,6 +113,7 @@ class _Columns:
         self._counts = counts
         self._rows = counts.values.shape[1]
         self._index = {name: i for i, name in enumerate(counts.fields)}
+        self._absent = pa.nulls(self._rows, pa.uint64())
 
     def value(self, name: str) -> npt.NDArray[np.int64]:
         """The counts; 0 where not reported."""
@@ -129,7 +132,7 @@ class _Columns:
     def array(self, name: str) -> pa.UInt64Array:
         """The column; NULL where not reported."""
         if name not in self._index:
-            return pa.nulls(self._rows, pa.uint64())
+            return self._absent
         return pa.array(self.value(name).view(np.uint64), mask=~self.reported(name))
 
 
@@ -241,11 +244,15 @@ def _completed(counts: Counts, lacks: Bits) -> Counts:
 
 
 def _without_zeros(counts: Counts, embedding: Mask) -> Counts:
-    """The counts without those of rows that report zeros only."""
-    zeros = ~counts.values.any(axis=0) & ~embedding
-    if not (zeros & counts.reported.any(axis=0)).any():
-        return counts
-    return Counts(counts.fields, counts.values, counts.reported & ~zeros, counts.invalid)
+    """The counts without those of rows that report zeros only: of anything, or of tokens."""
+    tokens = [i for i, name in enumerate(counts.fields) if name in TOKEN_COLUMNS]
+    reported = counts.reported
+    for mine in (tokens, slice(None)) if len(tokens) < len(counts.fields) else (slice(None),):
+        zeros = ~counts.values[mine].any(axis=0) & ~embedding
+        if (zeros & reported[mine].any(axis=0)).any():
+            reported = reported.copy()
+            reported[mine] &= ~zeros
+    return Counts(counts.fields, counts.values, reported, counts.invalid)
 
 
 def _made_up(found: Pivot, emission: Emission) -> Mask:

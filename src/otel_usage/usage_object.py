@@ -5,7 +5,7 @@ an emitter wrote: any part of it may be missing or of another type, and is then 
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -13,7 +13,8 @@ from typing import Final
 from otel_usage.columns import whole_number
 from otel_usage.dialects.conventions import Lacks
 from otel_usage.dialects.usage_objects import CACHE_WRITE_5M, SHAPES, Paths, Reading, Shape
-from otel_usage.model import MAX_TOKENS
+from otel_usage.durations import duration
+from otel_usage.model import MAX_AUDIO_NS, MAX_TOKENS, Scalar
 
 Json = object
 """A parsed document, or a part of one."""
@@ -42,11 +43,11 @@ class UsageObject:
     lacks: Lacks
     """What input and output as told leave out."""
     invalid: frozenset[str]
-    """The fields whose counts are none: negative, fractional, boolean, text, or too large."""
+    """The fields whose counts are none: negative, fractional, boolean, text, or too large. Durations too."""
 
 
 def usage_object(part: Json) -> UsageObject | None:
-    """Read a usage object; None if it is none, or has no tokens: so emitters write that they know of none."""
+    """Read a usage object; None if it is none, or has no usage: so emitters write that they know of none."""
     shape = _shape(part)
     if shape is None:
         return None
@@ -58,13 +59,17 @@ def usage_object(part: Json) -> UsageObject | None:
     total = _count(part, shape.total)
     reading, totals = next((each for each in readings if sum(each[1].values()) == total), readings[0])
     counts |= totals
-    invalid |= {field for field, count in counts.items() if not 0 <= count <= MAX_TOKENS}
+    invalid |= {field for field, count in counts.items() if not 0 <= count <= _most(field, shape)}
     return UsageObject(
         {field: count for field, count in counts.items() if field not in invalid},
         {field: count for field, count in told.items() if field not in invalid},
         reading.lacks,
         frozenset(invalid),
     )
+
+
+def _most(field: str, shape: Shape) -> int:
+    return MAX_AUDIO_NS if field in shape.seconds else MAX_TOKENS
 
 
 def at(part: Json, path: str) -> Sequence[Json]:
@@ -127,6 +132,7 @@ def _has(part: Json, path: str) -> bool:
 def _counts(part: Json, shape: Shape) -> tuple[dict[str, int], set[str]]:
     """The counts as told, and the fields whose counts are none."""
     told = {field: _count(part, paths) for field, paths in shape.fields.items()}
+    told |= {field: _count(part, paths, duration) for field, paths in shape.seconds.items()}
     invalid = {field for field, count in told.items() if count is not None and count < 0}
     counts = {field: count for field, count in told.items() if count is not None and count >= 0}
     parts = [counts[field] for field in (CACHE_WRITE_5M, _CACHE_WRITE_1H) if field in counts]
@@ -138,12 +144,12 @@ def _counts(part: Json, shape: Shape) -> tuple[dict[str, int], set[str]]:
     return counts, invalid
 
 
-def _count(part: Json, paths: Paths) -> int | None:
+def _count(part: Json, paths: Paths, read: Callable[[Scalar], int | None] = whole_number) -> int | None:
     """The first count that is told; negative if it is none."""
     for path in paths:
         for value in at(part, path):
             if value is None or isinstance(value, str | bool | int | float):
-                count = whole_number(value)
+                count = read(value)
                 if count is not None:
                     return count
     return None

@@ -19,11 +19,11 @@ from otel_usage.drafts import no_keys, replace
 from otel_usage.ledger import EmitterOutcome, Ledger
 from otel_usage.lineage import span_keys, trace_keys
 from otel_usage.model import OBSERVATIONS, USAGE, Outcome
-from otel_usage.names import Names, constant
-from otel_usage.pricing import PriceBook, price
+from otel_usage.names import Names, constant, where
+from otel_usage.pricing import Pricer, price
 from otel_usage.recent import STORED, Recent
 from otel_usage.resolve import INFERENCE, ROLES, ROLLUP, Resolution
-from otel_usage.store import Store
+from otel_usage.store import Store, history
 from otel_usage.store.unsettled import Unsettled, read_claims, read_observations
 from otel_usage.waiting import Waiting
 
@@ -62,10 +62,11 @@ class Writer:
     For one thread at a time.
     """
 
-    def __init__(self, settings: Settings, store: Store, book: PriceBook, ledger: Ledger) -> None:
+    def __init__(self, settings: Settings, store: Store, pricer: Pricer, ledger: Ledger) -> None:
         self._settings = settings
         self._store = store
-        self._book = book
+        self.pricer = pricer
+        """What prices rows. Another may be set: it prices from the next commit on."""
         self._ledger = ledger
         self._recent = Recent(settings.memory_rows)
         self._claims: list[pa.Table] = []  # in memory, and not stored yet
@@ -93,8 +94,9 @@ class Writer:
         resolution, known = self._resolve(fresh, came.paths.traces)
         records = [each.observation for each in requests if isinstance(each, Record)]
         told = _best(records)
-        usage = self._insert([resolution.rows, *told], resolution.tombstones, came.points)
+        usage, outdone = self._insert([resolution.rows, *told], resolution.tombstones, came.points)
         self._recent.remember(resolution.rows, known=known)
+        self._refresh(outdone)
         self.unsettled.rollups(resolution.rows, time.time() + self._settings.rollup_delay)
         self._account(came, resolution, len(records), len(told))
         outcomes = iter(came.outcomes(resolution.roles))
@@ -115,11 +117,37 @@ class Writer:
             known = _observations(self._store.fetch(read_observations(tenant, mine)))
             due = np.isin(_hex(known["trace_id"]), [each.key for each in mine if each.due])
             resolution = resolve.resolve(known, _nothing(), self._recent.lineage, due)
-            self._insert([resolution.rows], resolution.tombstones)
+            _, outdone = self._insert([resolution.rows], resolution.tombstones)
             self._recent.remember(resolution.rows, known=True)
+            self._refresh(outdone)
             written += resolution.rows.num_rows
         self._ledger.amend(written)
         return written
+
+    def rewrite(self, replaced: pa.Table, usage: pa.Table) -> None:
+        """Write USAGE rows in the place of stored VERSIONS, which are kept first.
+
+        Rows that no sweep would look at any more lose the name of their writer: written now, they would be
+        looked at again. Raises Retryable if the store takes nothing now.
+        """
+        if not usage.num_rows:
+            return
+        history.keep(self._store, replaced)
+        horizon_ms = int((time.time() - self._settings.sweep_horizon) * 1_000)
+        settled = replaced["inserted_at"].cast(pa.int64()).to_numpy() < horizon_ms
+        nobody = constant("", usage.num_rows)
+        writer = where(settled, nobody, Names.of(usage["writer"].unify_dictionaries()))
+        self._store.insert(replace(usage, "writer", writer.array()))
+        self._refresh(usage)
+
+    def _refresh(self, usage: pa.Table) -> None:
+        """Remember anew what of these rows is remembered: a later version must be higher than theirs."""
+        if not usage.num_rows:
+            return
+        rows = _observations(usage)
+        known = self._recent.involved(rows, np.zeros(0, np.uint64)).known
+        remembered = pc.is_in(rows["call_id"], value_set=_column(known, "call_id"))
+        self._recent.remember(rows.filter(remembered).combine_chunks(), known=True)
 
     def _note(self, came: Batch) -> None:
         """Take note of who is whose child, and of who says who pays."""
@@ -159,18 +187,22 @@ class Writer:
 
     def _insert(
         self, observations: Sequence[pa.Table], tombstones: pa.Table, points: pa.Table | None = None
-    ) -> pa.Table:
-        """Price and store; the USAGE rows. Claims and points first: they charge nothing."""
+    ) -> tuple[pa.Table, pa.Table]:
+        """Price and store. Claims and points first: they charge nothing.
+
+        The USAGE rows, and the VERSIONS that are stored in the place of some and are higher.
+        """
         if self._claims:
             self._store.insert_claims(_stored_claims(pa.concat_tables(self._claims), self._recent.writer))
             self._claims.clear()
         if points is not None and points.num_rows:
             self._store.insert_points(points)
-        usage = price(_joined(observations), self._book)
-        if usage.num_rows or tombstones.num_rows:
-            gone = [_deleted(tombstones)] if tombstones.num_rows else []
-            self._store.insert(pa.concat_tables([usage, *gone]))
-        return usage
+        usage = price(_joined(observations), self.pricer)
+        gone = [_deleted(tombstones)] if tombstones.num_rows else []
+        news = history.news(self._store, pa.concat_tables([usage, *gone]), time.time_ns())
+        if news.rows.num_rows:
+            self._store.insert(news.rows)
+        return usage, news.outdone
 
     def _account(self, came: Batch, resolution: Resolution, records: int, told: int) -> None:
         """Enter in the ledger what became of everything."""

@@ -13,7 +13,7 @@ from otel_usage.api import app as api_app
 from otel_usage.auth import Keys
 from otel_usage.config import Settings
 from otel_usage.ingest import Ingest
-from otel_usage.pricing import PriceBook
+from otel_usage.pricing import Pricer
 from otel_usage.store import Store
 
 RECORD = {
@@ -54,7 +54,7 @@ class Api:
 
 
 @contextlib.asynccontextmanager
-async def serving(book: PriceBook, settings: Settings) -> AsyncIterator[Api]:
+async def serving(book: Pricer, settings: Settings) -> AsyncIterator[Api]:
     with Store.open(settings) as store:
         async with Ingest(settings, store, book) as ingest:
             app = api_app(ingest, store, Keys.from_settings(settings), settings)
@@ -64,11 +64,11 @@ async def serving(book: PriceBook, settings: Settings) -> AsyncIterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def book() -> PriceBook:
-    return PriceBook.bundled()
+def book() -> Pricer:
+    return Pricer.bundled()
 
 
 @pytest.fixture
-async def api(book: PriceBook, dsn: str) -> AsyncIterator[Api]:
+async def api(book: Pricer, dsn: str) -> AsyncIterator[Api]:
     async with serving(book, Settings(dsn=dsn)) as running:
         yield running

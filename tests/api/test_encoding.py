@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_usage.api import encoding, rfc3339
+from otel_usage import rfc3339
+from otel_usage.api import encoding
 
 MONEY = st.decimals(min_value=-(10**20), max_value=10**20, places=18)
 

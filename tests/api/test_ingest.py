@@ -12,12 +12,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
 
-from otel_usage.api import rfc3339
+from otel_usage import rfc3339
 from otel_usage.config import Settings
 from otel_usage.coverage import TOKEN_POINTS
 from otel_usage.ledger import EmitterOutcome
 from otel_usage.model import Retryable, Signal
-from otel_usage.pricing import PriceBook
+from otel_usage.pricing import Pricer
 from otel_usage.store.queries import Statement
 from tests.api.conftest import Api, serving
 from tests.store.rows import usage
@@ -30,7 +30,7 @@ _OPEN_METRICS = "application/openmetrics-text"
 
 
 @pytest.fixture
-async def locked(book: PriceBook, dsn: str) -> AsyncIterator[Api]:
+async def locked(book: Pricer, dsn: str) -> AsyncIterator[Api]:
     """The API of a server with a key."""
     async with serving(book, Settings(dsn=dsn, api_key="secret")) as running:
         yield running

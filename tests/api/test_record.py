@@ -3,7 +3,7 @@
 import itertools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -15,8 +15,9 @@ from otel_usage.api.records import Body
 from otel_usage.attributes import CONTEXTS, USAGE_TYPES
 from otel_usage.config import Settings
 from otel_usage.model import MAX_TOKENS, Retryable
-from otel_usage.pricing import PriceBook
+from otel_usage.pricing import Pricer
 from otel_usage.record import OPERATIONS
+from otel_usage.store.queries import Statement
 from tests.api.conftest import RECORD, Api, serving
 from tests.store.rows import NOON
 
@@ -124,7 +125,19 @@ async def test_the_start_is_the_timestamp_to_the_nanosecond(api: Api) -> None:
         ({"timestamp": "2199-01-01T00:00:00Z"}, "timestamp", "in the future"),
         ({"idempotencyKey": ""}, "idempotencyKey", "at least 1 character"),
         ({"cachedToken": 5}, "cachedToken", "is not a field of a usage record; is cachedTokens meant?"),
-        ({"audioDurationSeconds": 5}, "audioDurationSeconds", "is not a field of a usage record"),
+        ({"cacheWriteTokens": 1301}, "cacheWriteTokens", "cannot be more than that with cachedTokens"),
+        ({"reasoningTokens": 501}, "reasoningTokens", "is part of outputTokens, and cannot be more"),
+        ({"webSearches": 1.5}, "webSearches", "valid integer"),
+        ({"outputImages": MAX_TOKENS + 1}, "outputImages", "less than or equal to 1000000000"),
+        ({"inputCharacters": -1}, "inputCharacters", "greater than or equal to 0"),
+        ({"rerankSearches": MAX_TOKENS + 1}, "rerankSearches", "less than or equal to 1000000000"),
+        ({"audioDurationSeconds": 5}, "audioDurationSeconds", 'is of "usageType": "audio_stt" (audio heard)'),
+        ({"usageType": "embedding", "audioDurationSeconds": 5}, "audioDurationSeconds", '"audio_tts"'),
+        ({"usageType": "audio_stt", "audioDurationSeconds": -0.1}, "audioDurationSeconds", "equal to 0"),
+        ({"usageType": "audio_tts", "audioDurationSeconds": 604_800.1}, "audioDurationSeconds", "604800"),
+        ({"usageType": "audio_stt", "audioDurationSeconds": 10**400}, "audioDurationSeconds", "604800"),
+        ({"usageType": "audio_stt", "audioDurationSeconds": "5"}, "audioDurationSeconds", "is not a number"),
+        ({"usageType": "audio_stt", "audioDurationSeconds": True}, "audioDurationSeconds", "is not a number"),
     ],
 )
 async def test_a_wrong_field_is_named_and_nothing_is_stored(
@@ -155,6 +168,7 @@ async def test_all_faults_are_told_at_once(api: Api) -> None:
         (b'{"modelId": "\\ud800"}', "line 1"),
         (b"[" * 60_000, "recursion limit exceeded"),
         (b'{"inputTokens": ' + b"9" * 5000 + b"}", "number out of range"),
+        (b'{"audioDurationSeconds": 1e99999999999999999999}', "is out of range"),
         (b"[]", "not an object"),
         (b"null", "not an object"),
     ],
@@ -238,9 +252,84 @@ async def test_a_key_used_for_another_record_is_a_conflict(api: Api) -> None:
         {"accountId": "acc_2"},
         {"modelId": "gpt-4o-mini"},
         {"provider": "azure"},
+        {"cacheWriteTokens": 1},
+        {"reasoningTokens": 0},
+        {"inputCharacters": 1},
+        {"webSearches": 1},
+        {"rerankSearches": 1},
+        {"outputImages": 1},
     ):
         assert _problem(await api.record(idempotencyKey="k", **changed), 409).keys() == {"idempotencyKey"}
     assert (await api.usage(summary="true"))["summary"]["byModel"]["gpt-4o"]["count"] == 1
+
+
+async def test_audio_of_another_length_is_another_record(api: Api) -> None:
+    audio: dict[str, Any] = {"usageType": "audio_stt", "modelId": "whisper-1", "idempotencyKey": "k"}
+    first = (await api.record(**audio, audioDurationSeconds=60)).text
+    assert (await api.record(**audio, audioDurationSeconds=60.0)).text == first
+    assert (await api.record(**audio, audioDurationSeconds=60.000000001)).status_code == 409
+    assert (
+        await api.record(**(audio | {"usageType": "audio_tts"}), audioDurationSeconds=60)
+    ).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanoseconds"),
+    [
+        ("12.5", 12_500_000_000),
+        ("0.3", 300_000_000),
+        ("604800", 604_800 * 10**9),
+        ("604799.123456789", 604_799_123_456_789),
+        ("1e-9", 1),
+        ("0.0000000015", 2),
+        ("0.0000000025", 2),
+        ("604799.99999999949999999", 604_799_999_999_999),
+        ("1e-999999", 0),
+    ],
+)
+@pytest.mark.parametrize(("usage_type", "told"), [("audio_stt", 0), ("audio_tts", 1)])
+async def test_audio_is_stored_to_the_nanosecond_in_its_direction(
+    api: Api, usage_type: str, told: int, seconds: str, nanoseconds: int
+) -> None:
+    call = f'"accountId": "a", "modelId": "m", "usageType": "{usage_type}"'
+    content = f'{{{call}, "audioDurationSeconds": {seconds}}}'
+    headers = {"content-type": "application/json"}
+    response = await api.http.post("/v1/usage/record", content=content, headers=headers)
+    assert response.status_code == 200, response.text
+    (stored,) = await _stored(api, "input_audio_ns, output_audio_ns, usage_status")
+    assert stored[told] == nanoseconds
+    assert stored[1 - told] is None
+    assert stored[2] == "reported"
+
+
+async def test_what_else_was_used_is_stored(api: Api) -> None:
+    response = await api.record(
+        cacheWriteTokens=100,
+        reasoningTokens=50,
+        inputCharacters=7,
+        webSearches=2,
+        rerankSearches=0,
+        outputImages=3,
+    )
+    assert response.status_code == 200, response.text
+    (stored,) = await _stored(
+        api,
+        "cache_write_tokens, reasoning_tokens, "
+        "input_characters, web_searches, rerank_searches, output_images",
+    )
+    assert stored == (100, 50, 7, 2, 0, 3)
+
+
+@pytest.mark.parametrize("told", ["inputCharacters", "webSearches", "rerankSearches", "outputImages"])
+async def test_a_record_of_anything_used_is_reported(api: Api, told: str) -> None:
+    used: dict[str, Any] = {told: 1}
+    await api.record("inputTokens", "outputTokens", "cachedTokens", **used)
+    assert await _stored(api, "usage_status, input_tokens, output_tokens") == [("reported", None, None)]
+
+
+async def _stored(api: Api, columns: str) -> Sequence[tuple[Any, ...]]:
+    statement = Statement("stored", f"SELECT {columns} FROM usage FINAL", {}, lambda *values: values)  # noqa: S608
+    return await api.store.query(statement)
 
 
 @pytest.mark.parametrize(("header", "body"), [("a", "b"), ("", None), ("k" * 257, None)])
@@ -279,7 +368,7 @@ async def test_a_record_that_cannot_be_stored_now_may_be_told_again(
 
 
 async def test_a_record_that_is_not_durable_in_time_says_so(
-    book: PriceBook, dsn: str, monkeypatch: pytest.MonkeyPatch
+    book: Pricer, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(book, Settings(dsn=dsn, insert_timeout=0.2)) as api:
         insert = api.store.insert
@@ -297,7 +386,7 @@ async def test_a_record_that_is_not_durable_in_time_says_so(
         assert len((await api.usage())["usageRecords"]) == 1
 
 
-async def test_a_key_of_the_api_is_asked_for(book: PriceBook, dsn: str) -> None:
+async def test_a_key_of_the_api_is_asked_for(book: Pricer, dsn: str) -> None:
     async with serving(book, Settings.model_validate({"dsn": dsn, "api_key": "s3cret"})) as api:
         for headers in (None, {"X-API-Key": "wrong"}):
             _problem(await api.record(headers=headers), 401)

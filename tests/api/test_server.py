@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from otel_usage.config import Settings
 from otel_usage.model import Retryable
-from otel_usage.pricing import PriceBook
+from otel_usage.pricing import Pricer
 from otel_usage.store.schema import migrations
 from tests.api.conftest import Api, serving
 
@@ -80,7 +80,7 @@ async def test_a_fault_of_ours_is_logged_once_and_its_inside_is_not_told(
     assert [(log["event"], log["log_level"]) for log in logs] == [("request failed", "error")]
 
 
-async def test_a_query_over_its_time_is_told_as_such(book: PriceBook, dsn: str) -> None:
+async def test_a_query_over_its_time_is_told_as_such(book: Pricer, dsn: str) -> None:
     async with serving(book, Settings(dsn=dsn, query_memory_bytes=1)) as api:
         response = await api.http.get("/v1/usage?summary=true")
     assert response.status_code == 503

@@ -10,6 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.api.conftest import Api
 from tests.store.rows import NOON, usage
+from tests.store.versions import written
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +60,12 @@ async def test_the_keys_come_in_the_origins_order_and_what_is_ours_after_them(ap
         "totalOutputTokens",
         "byContext",
         "byModel",
+        "totalListCostUsd",
+        "complete",
+        "unpriced",
+        "usageMissing",
+        "estimated",
+        "unattributed",
     ]
 
 
@@ -80,6 +87,24 @@ async def test_the_summary_has_the_origins_shape(api: Api) -> None:
                 "gpt-4o-mini": {"costUsd": Decimal("0.000525"), "count": 1},
                 "mystery-1": {"costUsd": None, "count": 1},
             },
+            "totalListCostUsd": Decimal("0.017525"),
+            "complete": False,
+            "unpriced": {
+                "count": 1,
+                "tokens": 2000,
+                "models": [
+                    {
+                        "modelId": "mystery-1",
+                        "provider": None,
+                        "count": 1,
+                        "tokens": 2000,
+                        "reason": "unknown_model",
+                    }
+                ],
+            },
+            "usageMissing": 0,
+            "estimated": {"count": 0, "tokens": 0},
+            "unattributed": {"count": 0, "costUsd": 0, "tokens": 0},
         },
     }
 
@@ -91,7 +116,98 @@ async def test_a_summary_of_nothing_is_zero(api: Api) -> None:
         "totalOutputTokens": 0,
         "byContext": {"customer": 0, "system": 0},
         "byModel": {},
+        "totalListCostUsd": 0,
+        "complete": True,
+        "unpriced": {"count": 0, "tokens": 0, "models": []},
+        "usageMissing": 0,
+        "estimated": {"count": 0, "tokens": 0},
+        "unattributed": {"count": 0, "costUsd": 0, "tokens": 0},
     }
+
+
+async def test_a_summary_admits_what_it_does_not_know(api: Api) -> None:
+    nothing = {"billed_cost": None, "list_cost": None}
+    api.store.insert(
+        usage(
+            {"list_cost": Decimal("0.01")},
+            {"attribution": "unattributed", "context": "system", "account_id": ""},
+            {**nothing, "unpriced_reason": "unknown_model", "model_id": "big", "input_tokens": 9_000_000},
+            {**nothing, "unpriced_reason": "unknown_model", "model_id": "small", "provider": ""},
+            {**nothing, "unpriced_reason": "unpriced_units", "model_id": "small", "output_tokens": None},
+            {**nothing, "unpriced_reason": "usage_missing", "usage_status": "missing"}
+            | {"input_tokens": None, "output_tokens": None},
+            {**nothing, "unpriced_reason": "estimated_usage", "usage_status": "estimated"},
+            {**nothing, "unpriced_reason": "call_failed", "usage_status": "missing"},
+            {**nothing, "unpriced_reason": "rollup", "role": "rollup"},
+        )
+    )
+    summary = (await api.usage(summary="true"))["summary"]
+    assert {name: summary[name] for name in list(summary)[5:]} == {
+        "totalListCostUsd": 0.0185,
+        "complete": False,
+        "unpriced": {
+            "count": 3,
+            "tokens": 9_000_500 + 2_000 + 1_500,
+            "models": [
+                {"modelId": "big", "provider": "openai", "count": 1, "tokens": 9_000_500}
+                | {"reason": "unknown_model"},
+                {"modelId": "small", "provider": None, "count": 1, "tokens": 2_000}
+                | {"reason": "unknown_model"},
+                {"modelId": "small", "provider": "openai", "count": 1, "tokens": 1_500}
+                | {"reason": "unpriced_units"},
+            ],
+        },
+        "usageMissing": 1,
+        "estimated": {"count": 1, "tokens": 2_000},
+        "unattributed": {"count": 1, "costUsd": 0.0085, "tokens": 2_000},
+    }
+    assert (await api.usage(summary="true", context="system"))["summary"]["complete"] is True
+    assert (await api.usage(summary="true", modelId="small"))["summary"]["unpriced"]["count"] == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [("missing", "usage_missing"), ("estimated", "estimated_usage"), ("reported", "no_price")],
+)
+async def test_a_summary_with_one_call_of_unknown_cost_is_not_complete(
+    api: Api, status: str, reason: str
+) -> None:
+    api.store.insert(usage({}, {"billed_cost": None, "usage_status": status, "unpriced_reason": reason}))
+    assert (await api.usage(summary="true"))["summary"]["complete"] is False
+
+
+async def test_a_summary_names_the_twenty_models_with_the_most_tokens_without_a_price(api: Api) -> None:
+    unpriced = {"billed_cost": None, "list_cost": None, "unpriced_reason": "unknown_model"}
+    api.store.insert(
+        usage(*(unpriced | {"model_id": f"m{i}", "input_tokens": i, "output_tokens": 0} for i in range(30)))
+    )
+    told = (await api.usage(summary="true"))["summary"]["unpriced"]
+    assert (told["count"], told["tokens"]) == (30, sum(range(30)))
+    assert [model["modelId"] for model in told["models"]] == [f"m{i}" for i in reversed(range(10, 30))]
+
+
+async def test_calls_are_asked_for_by_their_start_in_a_half_open_interval(api: Api) -> None:
+    api.store.insert(usage(*({"call": i, "started_at": NOON + i} for i in range(4))))
+    noon = "2025-11-23T12:00:00"
+    query = {"from": f"{noon}.000000001Z", "to": f"{noon}.000000003Z"}
+    assert [record["id"][-1] for record in (await api.usage(**query))["usageRecords"]] == ["2", "1"]
+    assert (await api.usage(summary="true", **query))["summary"]["totalInputTokens"] == 3000
+    offset = {"from": "2025-11-23T14:00:00.000000001+02:00"}
+    assert len((await api.usage(**offset))["usageRecords"]) == 3
+
+
+async def test_yesterdays_answer_is_given_again_as_of_yesterday(api: Api) -> None:
+    before = {"call": 1, "version": 1, "billed_cost": Decimal(1)}
+    written(api.store, usage(before), NOON, "usage_history")
+    written(api.store, usage(before | {"version": 2, "billed_cost": Decimal(2)}), NOON + 10**9)
+    for query, cost in (
+        ({}, 2),
+        ({"asOf": "2025-11-23T12:00:01Z"}, 2),
+        ({"asOf": "2025-11-23T12:00:00Z"}, 1),
+    ):
+        assert (await api.usage(summary="true", **query))["summary"]["totalCostUsd"] == cost
+        assert [record["estimatedCostUsd"] for record in (await api.usage(**query))["usageRecords"]] == [cost]
+    assert (await api.usage(asOf="2025-11-23T11:59:59.999Z"))["usageRecords"] == []
 
 
 @pytest.mark.parametrize(
@@ -214,6 +330,13 @@ async def test_rows_that_are_no_charge_have_no_summary(api: Api, role: str) -> N
         ("account=acc_1", ["account"]),
         ("accountId=a&accountId=b", ["accountId"]),
         ("from=2026&context=x&limit=x&accountId=acc_1", ["from", "context", "limit"]),
+        ("from=2026-01-02T00:00:00Z&to=2026-01-02T00:00:00Z", ["to"]),
+        ("from=1969-12-31T23:59:59Z", ["from"]),
+        ("to=2201-01-01T00:00:00Z", ["to"]),
+        ("to=2026-01-02T00:00:00+01:00", ["to"]),
+        ("asOf=2190-01-01T00:00:00Z", ["asOf"]),
+        ("asOf=yesterday&summary=true", ["asOf"]),
+        ("asOf=", ["asOf"]),
     ],
 )
 async def test_a_wrong_parameter_is_named(api: Api, query: str, fields: list[str]) -> None:

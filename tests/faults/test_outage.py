@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from otel_usage.config import Settings
 from otel_usage.ingest import Ingest
-from otel_usage.pricing import PriceBook
+from otel_usage.pricing import Pricer
 from otel_usage.store import Store
 from otel_usage.store.queries import UsageFilter, summarize
 from tests import chdb_server
@@ -59,7 +59,7 @@ def clickhouse(chdb_path: Path) -> Iterator[ChdbServer]:
 async def metered(clickhouse: ChdbServer, database: str) -> AsyncIterator[Metered]:
     settings = Settings(dsn=clickhouse.dsn(database), retry_after=RETRY_AFTER, insert_timeout=TIMEOUT)
     with Store.open(settings) as store:
-        async with Ingest(settings, store, PriceBook.bundled()) as ingest:
+        async with Ingest(settings, store, Pricer.bundled()) as ingest:
             await ingest.export(llm_request(), tenant="warm")  # what is loaded late takes its time here
             async with serving(
                 cast("Door", ingest), retry_after=RETRY_AFTER, insert_timeout=TIMEOUT

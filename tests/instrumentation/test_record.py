@@ -1,7 +1,7 @@
 """`record_usage()`: one span that says everything, or a clear refusal."""
 
 import time
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pytest
@@ -15,7 +15,8 @@ from opentelemetry.util.genai.handler import TelemetryHandler
 
 from otel_usage import __version__, attribution, record_usage
 from otel_usage.extract import observations
-from otel_usage.model import TOKEN_COLUMNS
+from otel_usage.instrumentation.record import Operation
+from otel_usage.model import MAX_AUDIO_NS, QUANTITY_COLUMNS, TOKEN_COLUMNS
 from otel_usage.otlp.decode import decode
 
 EVERY_COUNT = {
@@ -88,11 +89,22 @@ def test_every_fact_reaches_the_server_in_its_own_column(
         "response_model": "claude-sonnet-4-5-20250929",
         "service_tier": "priority",
         **EVERY_COUNT,
+        "input_characters": 20,
+        "web_searches": 2,
+        "rerank_searches": 0,
+        "output_images": 4,
     }
-    record_usage("anthropic", "claude-sonnet-4-5", tracer_provider=bare_provider, **said)  # type: ignore[arg-type]
+    record_usage(
+        "anthropic",
+        "claude-sonnet-4-5",
+        tracer_provider=bare_provider,
+        audio_duration_seconds=12.3,
+        **said,  # type: ignore[arg-type]
+    )
     observed = observe(exporter)
     expected = {
         **said,
+        "input_audio_ns": 12_300_000_000,
         "provider": "anthropic",
         "request_model": "claude-sonnet-4-5",
         "scope_name": "otel_usage",
@@ -105,6 +117,55 @@ def test_every_fact_reaches_the_server_in_its_own_column(
 def observe(exporter: InMemorySpanExporter) -> pa.Table:
     spans = decode([encode_spans(exporter.get_finished_spans()).SerializeToString()])
     return observations(spans, ["default"], now_ns=time.time_ns(), max_clock_skew_ns=10**12).observations
+
+
+@pytest.mark.parametrize("operation", get_args(Operation))
+def test_every_operation_is_one_call(
+    bare_provider: TracerProvider, exporter: InMemorySpanExporter, operation: Operation
+) -> None:
+    record_usage(
+        "openai", "m", input_tokens=1, output_tokens=1, operation=operation, tracer_provider=bare_provider
+    )
+    assert observe(exporter)["role"].to_pylist() == ["inference"]
+
+
+@pytest.mark.parametrize(
+    ("said", "used"),
+    [
+        ({"usage_type": "audio_stt", "audio_duration_seconds": 60}, {"input_audio_ns": 60 * 10**9}),
+        ({"usage_type": "audio_tts", "audio_duration_seconds": 0.1}, {"output_audio_ns": 100_000_000}),
+        (
+            {"operation": "speech_to_text", "audio_duration_seconds": 7 * 86_400},
+            {"input_audio_ns": MAX_AUDIO_NS},
+        ),
+        ({"operation": "text_to_speech", "audio_duration_seconds": 1.5}, {"output_audio_ns": 1_500_000_000}),
+        ({"operation": "text_to_speech", "input_characters": 2000}, {"input_characters": 2000}),
+        ({"operation": "rerank", "rerank_searches": 1}, {"rerank_searches": 1}),
+        ({"operation": "image_generation", "output_images": 2}, {"output_images": 2}),
+    ],
+)
+def test_a_call_that_is_not_paid_by_the_token_is_reported_without_any(
+    bare_provider: TracerProvider, exporter: InMemorySpanExporter, said: dict[str, Any], used: dict[str, int]
+) -> None:
+    record_usage("openai", "m", input_tokens=None, output_tokens=None, tracer_provider=bare_provider, **said)
+    (observed,) = observe(exporter).to_pylist()
+    assert {name: observed[name] for name in QUANTITY_COLUMNS if observed[name] is not None} == used
+    assert (observed["usage_status"], observed["input_tokens"]) == ("reported", None)
+
+
+def test_an_enclosing_scope_may_say_whether_audio_was_heard_or_made(
+    bare_provider: TracerProvider, exporter: InMemorySpanExporter
+) -> None:
+    with attribution(usage_type="audio_tts"):
+        record_usage(
+            "openai",
+            "m",
+            input_tokens=None,
+            output_tokens=None,
+            audio_duration_seconds=1,
+            tracer_provider=bare_provider,
+        )
+    assert observe(exporter)["output_audio_ns"].to_pylist() == [10**9]
 
 
 @pytest.mark.parametrize("provider_name", ["openai", "azure.ai.openai"])
@@ -190,6 +251,7 @@ def test_inside_an_instrumentors_span_it_completes_that_span(
     assert (found["gen_ai.usage.input_tokens"], found["otel_usage.account.id"]) == (7, "acme")
 
 
+STT: dict[str, Any] = {"usage_type": "audio_stt"}
 WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"input_tokens": -1}, ValueError, r"input_tokens is negative \(-1\)"),
     ({"input_tokens": 1.5}, TypeError, "input_tokens must be a whole number, not float"),
@@ -202,6 +264,17 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ),
     ({"reasoning_tokens": 51}, ValueError, r"reasoning_tokens is 51, more than output_tokens \(50\)"),
     ({"cache_write_tokens": 5, "cache_write_1h_tokens": 6}, ValueError, "cache_write_1h_tokens is 6"),
+    ({"input_characters": -1}, ValueError, r"input_characters is negative \(-1\)"),
+    ({"web_searches": 1.0}, TypeError, "web_searches must be a whole number, not float"),
+    ({"rerank_searches": True}, TypeError, "rerank_searches must be a whole number, not bool"),
+    ({"output_images": -1}, ValueError, r"output_images is negative \(-1\)"),
+    ({"audio_duration_seconds": -1, **STT}, ValueError, "audio_duration_seconds is -1, not from 0 to 604800"),
+    ({"audio_duration_seconds": float("nan"), **STT}, ValueError, "audio_duration_seconds is nan"),
+    ({"audio_duration_seconds": 604_801, **STT}, ValueError, "audio_duration_seconds is 604801"),
+    ({"audio_duration_seconds": "5", **STT}, TypeError, "audio_duration_seconds must be a number, not str"),
+    ({"audio_duration_seconds": True, **STT}, TypeError, "must be a number, not bool"),
+    ({"audio_duration_seconds": 5}, ValueError, "say which by usage_type, audio_stt or audio_tts, or by"),
+    ({"audio_duration_seconds": 5, "usage_type": "text"}, ValueError, "say which by usage_type"),
     ({"operation": "invoke_agent"}, ValueError, "operation is 'invoke_agent', not one of chat"),
     ({"account_id": ""}, ValueError, "account_id is blank"),
     ({"context": "customer"}, ValueError, "needs an account_id"),

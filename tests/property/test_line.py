@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otel_usage.config import Settings
 from otel_usage.ingest import Ingest
 from otel_usage.model import Outcome, Permanent
-from otel_usage.pricing import PriceBook
+from otel_usage.pricing import Pricer
 from otel_usage.store import Store
 from tests import oracle, strategies
 
@@ -39,7 +39,7 @@ Send = Callable[[Deliveries], tuple[Sequence[Answer], Rows]]
 @pytest.fixture(scope="session")
 def send(chdb_path: Path, chdb_client: Client) -> Send:
     """Sends deliveries to a server of their own: the outcomes, and the rows of the table."""
-    book = PriceBook.bundled()
+    book = Pricer.bundled()
     numbers = itertools.count()
 
     def send(deliveries: Deliveries) -> tuple[Sequence[Answer], Rows]:

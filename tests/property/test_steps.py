@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from otel_usage.extract import observations
 from otel_usage.lineage import Lineage
 from otel_usage.otlp.decode import decode
-from otel_usage.pricing import PriceBook, price
+from otel_usage.pricing import Pricer, price
 from otel_usage.resolve import resolve
 from tests import strategies
 
@@ -19,8 +19,8 @@ _SKEW_NS: Final = 86_400 * 10**9
 
 
 @pytest.fixture(scope="module")
-def book() -> PriceBook:
-    return PriceBook.bundled()
+def book() -> Pricer:
+    return Pricer.bundled()
 
 
 def _observations(bodies: list[bytes]) -> pa.Table:
@@ -53,7 +53,7 @@ def test_observations_are_the_same_alone_together_and_in_any_order(
 
 @strategies.examples(100)
 @given(made=st.lists(strategies.requests(), max_size=3))
-def test_a_price_is_the_same_alone_and_together(made: list[strategies.Made], book: PriceBook) -> None:
+def test_a_price_is_the_same_alone_and_together(made: list[strategies.Made], book: Pricer) -> None:
     found = _observations([each.body for each in made])
     together = price(found, book)
     alone = [price(found.slice(row, 1), book) for row in range(found.num_rows)]
@@ -79,9 +79,7 @@ def _resolved(bodies: list[bytes]) -> pa.Table:
 
 @strategies.examples(100)
 @given(made=st.lists(strategies.requests(), max_size=3))
-def test_a_cost_is_null_if_and_only_if_a_reason_says_why(
-    made: list[strategies.Made], book: PriceBook
-) -> None:
+def test_a_cost_is_null_if_and_only_if_a_reason_says_why(made: list[strategies.Made], book: Pricer) -> None:
     for row in price(_observations([each.body for each in made]), book).to_pylist():
         assert (row["billed_cost"] is None) == bool(row["unpriced_reason"])
         assert (row["list_cost"] is None) == bool(row["unpriced_reason"])

@@ -40,7 +40,16 @@ GOLDEN_SUMMARY: Final = """\
 SELECT
     multiIf(grouping(context) = 0, 'context', grouping(model_id) = 0, 'model', 'all') AS by,
     if(by = 'context', context, model_id) AS key,
-    count(), sum(billed_cost), sum(input_tokens), sum(output_tokens)
+    count(), sum(billed_cost), sum(input_tokens), sum(output_tokens), sum(list_cost),
+    countIf(unpriced_reason NOT IN ('', 'usage_missing', 'estimated_usage')), \
+sumIf(ifNull(input_tokens, 0) + ifNull(output_tokens, 0), \
+unpriced_reason NOT IN ('', 'usage_missing', 'estimated_usage')),
+    countIf(usage_status = 'missing'),
+    countIf(usage_status = 'estimated'), \
+sumIf(ifNull(input_tokens, 0) + ifNull(output_tokens, 0), usage_status = 'estimated'),
+    countIf(attribution = 'unattributed'), \
+sumIf(ifNull(input_tokens, 0) + ifNull(output_tokens, 0), attribution = 'unattributed'),
+    sumIf(billed_cost, attribution = 'unattributed')
 FROM usage FINAL
 WHERE role = 'inference' AND unpriced_reason != 'call_failed' AND tenant = {tenant:String} \
 AND account_id = {account_id:String} AND context = {context:String} \
@@ -85,7 +94,7 @@ def test_the_rows_of_another_role_as_they_are_asked() -> None:
 
 @settings(max_examples=25)
 @given(tenant=texts, account_id=texts, model_id=texts, context=texts, role=texts)
-def test_values_are_bound_and_never_part_of_the_sql(role: str, **values: str) -> None:
+def test_values_are_bound_and_never_part_of_the_sql(role: str, **values: Any) -> None:  # noqa: ANN401
     meant, other = UsageFilter(**values), UsageFilter("a", "b", "c", "d")
     questions: tuple[Callable[[UsageFilter], Statement[Any]], ...] = (
         summarize,
@@ -220,7 +229,8 @@ async def test_sums_of_the_largest_counts_and_the_smallest_costs_are_exact(store
     store.insert(usage(*rows))
     (total, *_) = await store.query(summarize(EVERYTHING))
     cost = Decimal("150000000000075.00000000000000025")
-    assert total == UsageSum("all", "", 1000, cost, 1000 * MAX_TOKENS, 1000 * MAX_TOKENS)
+    listed = Decimal("8.5")
+    assert total == UsageSum("all", "", 1000, cost, 1000 * MAX_TOKENS, 1000 * MAX_TOKENS, listed)
 
 
 @pytest.mark.anyio
@@ -327,6 +337,7 @@ def _sums_by_hand(rows: Sequence[dict[str, Any]]) -> list[UsageSum]:
             _sum(members, "billed_cost"),
             _sum(members, "input_tokens"),
             500 * len(members) if members else None,
+            Decimal("0.0085") * len(members) if members else None,
         )
         for (by, key), members in sorted(groups.items())
     ]

@@ -14,7 +14,7 @@ from otel_usage.batch import Export
 from otel_usage.config import Settings
 from otel_usage.ledger import Ledger
 from otel_usage.model import Outcome, Retryable, Signal
-from otel_usage.pricing import PriceBook
+from otel_usage.pricing import Pricer
 from otel_usage.store import Store
 from otel_usage.store.queries import UsageFilter, list_usage
 from otel_usage.sweep import Sweep
@@ -83,7 +83,7 @@ class Process:
     settings: Settings
 
     def __post_init__(self) -> None:
-        self.writer = Writer(self.settings, self.store, PriceBook.bundled(), Ledger())
+        self.writer = Writer(self.settings, self.store, Pricer.bundled(), Ledger())
         self.sweeper = Sweep(self.settings, self.store, self.writer)
 
     def send(self, spans: Iterable[Told]) -> list[Outcome]:

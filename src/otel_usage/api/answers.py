@@ -6,12 +6,13 @@ from typing import Final
 
 from pydantic.alias_generators import to_camel
 
-from otel_usage.api import rfc3339
+from otel_usage import rfc3339
 from otel_usage.api.encoding import Value
 from otel_usage.attributes import CONTEXTS
 from otel_usage.ledger import OUTCOMES, Balance, EmitterOutcome
 from otel_usage.store.coverage import Coverage
 from otel_usage.store.queries import RecordedCall, UsageRow, UsageSum
+from otel_usage.store.unpriced import UnpricedModel
 
 _NOTHING: Final = Decimal(0)
 
@@ -21,7 +22,7 @@ def recorded(call_id: bytes, call: RecordedCall) -> Value:
     return {
         "success": True,
         "usageRecord": {
-            "id": _id(call_id),
+            "id": usage_id(call_id),
             "accountId": call.account_id or None,
             "modelId": call.model_id,
             "estimatedCostUsd": call.billed_cost,
@@ -31,13 +32,37 @@ def recorded(call_id: bytes, call: RecordedCall) -> Value:
 
 def listed(calls: Sequence[UsageRow]) -> Value:
     """The answer to a question for records."""
-    return {"success": True, "usageRecords": [_record(call) for call in calls]}
+    return {"success": True, "usageRecords": [record(call) for call in calls]}
 
 
-def summarized(sums: Sequence[UsageSum]) -> Value:
-    """The answer to a question for a summary.
+def record(call: UsageRow) -> dict[str, Value]:
+    """A stored row, as lists and receipts show it."""
+    return {
+        "id": usage_id(call.call_id),
+        "context": call.context,
+        "accountId": call.account_id or None,
+        "modelId": call.model_id,
+        "inputTokens": call.input_tokens,
+        "outputTokens": call.output_tokens,
+        "estimatedCostUsd": call.billed_cost,
+        "createdAt": rfc3339.render(call.started_at_ns),
+        "role": call.role,
+        "duplicateOf": None if call.duplicate_of is None else usage_id(call.duplicate_of),
+        "usageStatus": call.usage_status,
+        "unpricedReason": call.unpriced_reason or None,
+    }
+
+
+def usage_id(call_id: bytes) -> str:
+    """What callers name a call by."""
+    return f"usage_{call_id.hex()}"
+
+
+def summarized(sums: Sequence[UsageSum], models: Sequence[UnpricedModel]) -> Value:
+    """The answer to a question for a summary: the origin's totals, then what they do not know.
 
     A total is the sum of what is known. The cost of a model is null if no call of it has a known one.
+    `models` are those whose calls have no price.
     """
     groups = {(group.by, group.key): group for group in sums}
     total = groups["all", ""]
@@ -55,6 +80,20 @@ def summarized(sums: Sequence[UsageSum]) -> Value:
                 group.key: {"costUsd": group.billed_cost, "count": group.calls}
                 for group in sums
                 if group.by == "model"
+            },
+            "totalListCostUsd": total.list_cost or _NOTHING,
+            "complete": not (total.unpriced_calls or total.missing_calls or total.estimated_calls),
+            "unpriced": {
+                "count": total.unpriced_calls,
+                "tokens": total.unpriced_tokens,
+                "models": [_unpriced(model) for model in models],
+            },
+            "usageMissing": total.missing_calls,
+            "estimated": {"count": total.estimated_calls, "tokens": total.estimated_tokens},
+            "unattributed": {
+                "count": total.unattributed_calls,
+                "costUsd": total.unattributed_cost or _NOTHING,
+                "tokens": total.unattributed_tokens,
             },
         },
     }
@@ -106,22 +145,11 @@ def _covered(coverage: Coverage) -> Value:
     }
 
 
-def _record(call: UsageRow) -> Value:
+def _unpriced(model: UnpricedModel) -> Value:
     return {
-        "id": _id(call.call_id),
-        "context": call.context,
-        "accountId": call.account_id or None,
-        "modelId": call.model_id,
-        "inputTokens": call.input_tokens,
-        "outputTokens": call.output_tokens,
-        "estimatedCostUsd": call.billed_cost,
-        "createdAt": rfc3339.render(call.started_at_ns),
-        "role": call.role,
-        "duplicateOf": None if call.duplicate_of is None else _id(call.duplicate_of),
-        "usageStatus": call.usage_status,
-        "unpricedReason": call.unpriced_reason or None,
+        "modelId": model.model_id,
+        "provider": model.provider or None,
+        "count": model.calls,
+        "tokens": model.tokens,
+        "reason": model.reason,
     }
-
-
-def _id(call_id: bytes) -> str:
-    return f"usage_{call_id.hex()}"

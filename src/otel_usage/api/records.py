@@ -4,14 +4,17 @@ A field that is not known is refused: `cachedToken`, misspelt, would be full pri
 """
 
 import difflib
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Final, Literal
 
 import pydantic_core
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -22,11 +25,12 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from otel_usage.api import rfc3339
+from otel_usage import rfc3339
 from otel_usage.api.problems import Fault, Invalid
-from otel_usage.attributes import CUSTOMER, MAX_ID, SYSTEM
+from otel_usage.attributes import CUSTOMER, MAX_AUDIO_SECONDS, MAX_ID, SYSTEM
+from otel_usage.durations import nanoseconds
 from otel_usage.model import EARLIEST_NS, MAX_NAME, MAX_TOKENS, Permanent
-from otel_usage.record import Record
+from otel_usage.record import AUDIO, Record
 
 KEY_HEADER: Final = "Idempotency-Key"
 KEY_BYTES: Final = 16
@@ -35,6 +39,16 @@ KEY_BYTES: Final = 16
 Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
 Tokens = Annotated[int, Field(ge=0, le=MAX_TOKENS)]
+
+
+def _number(value: object) -> object:
+    """The number, exactly. It is read from JSON as a whole number or as a Decimal."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise _wrong("is not a number")
+    return Decimal(value)
+
+
+Seconds = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=MAX_AUDIO_SECONDS)]
 
 
 class Body(BaseModel):
@@ -51,6 +65,13 @@ class Body(BaseModel):
     input_tokens: Tokens | None = None
     output_tokens: Tokens | None = None
     cached_tokens: Tokens | None = None
+    cache_write_tokens: Tokens | None = None
+    reasoning_tokens: Tokens | None = None
+    audio_duration_seconds: Seconds | None = None
+    input_characters: Tokens | None = None
+    web_searches: Tokens | None = None
+    rerank_searches: Tokens | None = None
+    output_images: Tokens | None = None
     timestamp: str | None = None
     idempotency_key: Id | None = None
 
@@ -62,12 +83,22 @@ class Body(BaseModel):
             raise _wrong('is required, or "context": "system"')
         return value
 
-    @field_validator("cached_tokens")
+    @field_validator("cached_tokens", "cache_write_tokens", "reasoning_tokens")
     @classmethod
-    def _is_part_of_the_input(cls, value: int | None, info: ValidationInfo) -> int | None:
-        whole = info.data.get("input_tokens", MAX_TOKENS)
-        if value is not None and value > (whole or 0):
-            raise _wrong("is part of inputTokens, and cannot be more than that")
+    def _is_part_of_a_total(cls, value: int | None, info: ValidationInfo) -> int | None:
+        name = "output_tokens" if info.field_name == "reasoning_tokens" else "input_tokens"
+        others = info.data.get("cached_tokens") if info.field_name == "cache_write_tokens" else None
+        whole = info.data.get(name, 2 * MAX_TOKENS)
+        if value is not None and value + (others or 0) > (whole or 0):
+            beside = " with cachedTokens" if others else ""
+            raise _wrong(f"is part of {to_camel(name)}, and cannot be more than that{beside}")
+        return value
+
+    @field_validator("audio_duration_seconds")
+    @classmethod
+    def _is_heard_or_made(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        if value is not None and info.data.get("usage_type", "audio_stt") not in AUDIO:
+            raise _wrong('is of "usageType": "audio_stt" (audio heard) or "audio_tts" (audio made) only')
         return value
 
     @field_validator("timestamp")
@@ -114,6 +145,13 @@ def parse(text: bytes, key: str | None, *, latest_ns: int) -> Told:
         input_tokens=body.input_tokens,
         output_tokens=body.output_tokens,
         cached_tokens=body.cached_tokens,
+        cache_write_tokens=body.cache_write_tokens,
+        reasoning_tokens=body.reasoning_tokens,
+        audio_ns=None if body.audio_duration_seconds is None else nanoseconds(body.audio_duration_seconds),
+        input_characters=body.input_characters,
+        web_searches=body.web_searches,
+        rerank_searches=body.rerank_searches,
+        output_images=body.output_images,
         started_at_ns=rfc3339.parse(body.timestamp) if body.timestamp else None,
     )
     return Told(record, repeatable=key is not None)
@@ -121,15 +159,24 @@ def parse(text: bytes, key: str | None, *, latest_ns: int) -> Told:
 
 def _body(text: bytes, latest_ns: int) -> Body:
     try:
-        fields = pydantic_core.from_json(text, allow_inf_nan=False)
+        pydantic_core.from_json(text, allow_inf_nan=False)
     except ValueError as error:
         raise Permanent(f"The body is not JSON: {error}.") from None
+    # Read again, for fractions as they are written. The first reader is the stricter one, and says where.
+    fields = json.loads(text, parse_float=_fraction)
     if not isinstance(fields, dict):
         raise Permanent("The body is JSON, but not an object.")
     try:
         return Body.model_validate(fields, context={"latest_ns": latest_ns})
     except ValidationError as error:
         raise Invalid([_fault(details) for details in error.errors(include_url=False)]) from None
+
+
+def _fraction(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise Permanent(f"The body is not JSON that can be read: {text} is out of range.") from None
 
 
 def _key_faults(body: Body, key: str | None) -> Sequence[Fault]:

@@ -2,39 +2,45 @@
 
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ExceptionHandler
 
-from otel_usage.api import answers, encoding, exposition, parameters, problems, records
+from otel_usage.api import (
+    answers,
+    calculation,
+    exposition,
+    models,
+    price_rules,
+    problems,
+    receipts,
+    records,
+    reprice,
+    unpriced,
+    usage,
+)
+from otel_usage.api.answering import answered, json_text
 from otel_usage.api.encoding import Value
 from otel_usage.api.recorder import Recorder
 from otel_usage.auth import HEADER, Keys
 from otel_usage.config import Settings
 from otel_usage.ingest import Ingest
-from otel_usage.model import Retryable, TooLarge
-from otel_usage.otlp.body import JSON, UnsupportedMediaType
+from otel_usage.model import Retryable
 from otel_usage.record import to_observation
+from otel_usage.rulebook import Rulebook
 from otel_usage.store import Store
 from otel_usage.store.coverage import Coverage, cover
-from otel_usage.store.queries import list_usage, summarize
-
-Handler = Callable[[Request], Awaitable[Value | Response]]
-"""Answers with what is to be said in JSON, or with a response of its own."""
 
 _NS: Final = 1_000_000_000
 COVERAGE_SPAN: Final = 86_400
 """Seconds up to now that coverage is told of."""
-
-_ROUTES: Final = (
-    "POST /v1/usage/record, GET /v1/usage, GET /v1/ingest, GET /metrics, GET /healthz, GET /readyz"
-)
 
 
 def app(ingest: Ingest, store: Store, keys: Keys, settings: Settings) -> Starlette:
@@ -43,19 +49,13 @@ def app(ingest: Ingest, store: Store, keys: Keys, settings: Settings) -> Starlet
 
     async def record(request: Request) -> Value:
         tenant = keys.tenant(request.headers.get(HEADER))
-        text = await _json_text(request, settings.max_record_body_bytes)
+        text = await json_text(request, settings.max_record_body_bytes)
         now_ns = time.time_ns()
         latest_ns = now_ns + int(settings.max_clock_skew * _NS)
         told = records.parse(text, request.headers.get(records.KEY_HEADER), latest_ns=latest_ns)
         observation = to_observation(told.record, tenant, now_ns)
         call = await recorder.record(observation, repeatable=told.repeatable)
         return answers.recorded(observation["call_id"][0].as_py(), call)
-
-    async def usage(request: Request) -> Value:
-        asked = parameters.parse(request.query_params, keys.tenant(request.headers.get(HEADER)))
-        if asked.summary:
-            return answers.summarized(await store.query(summarize(asked.filter)))
-        return answers.listed(await store.query(list_usage(asked.filter, asked.limit)))
 
     async def ingested(request: Request) -> Value:
         tenant = keys.tenant(request.headers.get(HEADER))
@@ -79,53 +79,36 @@ def app(ingest: Ingest, store: Store, keys: Keys, settings: Settings) -> Starlet
             raise Retryable("The server is not taking requests.", retry_after=settings.retry_after)
         return {"status": "ready", "schemaVersion": await store.ping()}
 
-    return Starlette(
-        routes=[
-            Route("/v1/usage/record", _answered(record), methods=["POST"]),
-            Route("/v1/usage", _answered(usage), methods=["GET"]),
-            Route("/v1/ingest", _answered(ingested), methods=["GET"]),
-            Route("/metrics", _answered(metrics), methods=["GET"]),
-            Route("/healthz", _answered(alive), methods=["GET"]),
-            Route("/readyz", _answered(ready), methods=["GET"]),
-        ],
-        exception_handlers={HTTPException: _no_such_route},
+    routes = [
+        Route("/v1/usage/record", answered(record), methods=["POST"]),
+        *usage.routes(store, keys),
+        *receipts.routes(store, keys),
+        *unpriced.routes(ingest, store, keys),
+        *models.routes(ingest, keys),
+        *calculation.routes(ingest, keys, settings),
+        *reprice.routes(ingest, store, keys, settings),
+        *price_rules.routes(Rulebook(store), keys, settings),
+        Route("/v1/ingest", answered(ingested), methods=["GET"]),
+        Route("/metrics", answered(metrics), methods=["GET"]),
+        Route("/healthz", answered(alive), methods=["GET"]),
+        Route("/readyz", answered(ready), methods=["GET"]),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _refusal(routes)})
+
+
+def _refusal(routes: Sequence[Route]) -> ExceptionHandler:
+    """The answer to another path or method, which Starlette refuses before we see it."""
+    every = ", ".join(
+        f"{method} {route.path}"
+        for route in routes
+        for method in sorted(route.methods or ())
+        if method != "HEAD"
     )
 
+    async def refuse(request: Request, error: Exception) -> Response:
+        headers: Mapping[str, str] | None = getattr(error, "headers", None)
+        status: int = getattr(error, "status_code", HTTPStatus.NOT_FOUND)
+        detail = f"{request.method} {request.url.path}: this server takes {every}."
+        return problems.response(HTTPException(status, detail, headers and dict(headers)))
 
-def _answered(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
-        try:
-            answered = await handler(request)
-            if isinstance(answered, Response):
-                return answered
-            return Response(encoding.to_json(answered), media_type=JSON)
-        except ClientDisconnect:
-            return Response(status_code=HTTPStatus.BAD_REQUEST)
-        except Exception as error:  # noqa: BLE001 (the edge: every error becomes an answer)
-            return problems.response(error)
-
-    return answer
-
-
-async def _no_such_route(request: Request, error: Exception) -> Response:
-    """The answer to another path or method, which Starlette refuses before we see it."""
-    headers: Mapping[str, str] | None = getattr(error, "headers", None)
-    status: int = getattr(error, "status_code", HTTPStatus.NOT_FOUND)
-    detail = f"{request.method} {request.url.path}: this server takes {_ROUTES}."
-    return problems.response(HTTPException(status, detail, headers and dict(headers)))
-
-
-async def _json_text(request: Request, limit: int) -> bytes:
-    """The body of a request that says it is JSON. One over `limit` is refused when that is known."""
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != JSON:
-        raise UnsupportedMediaType(f"Content-Type must be {JSON}, and is {media or 'missing'}.")
-    coding = request.headers.get("content-encoding", "identity").strip().lower()
-    if coding != "identity":
-        raise UnsupportedMediaType(f"Content-Encoding {coding} is not taken here.")
-    text = bytearray()
-    async for chunk in request.stream():
-        text += chunk
-        if len(text) > limit:
-            raise TooLarge(f"The body is over {limit} bytes (OTEL_USAGE_MAX_RECORD_BODY_BYTES).")
-    return bytes(text)
+    return refuse

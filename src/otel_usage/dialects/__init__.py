@@ -10,9 +10,11 @@ from otel_usage.dialects.openinference import OPENINFERENCE
 from otel_usage.dialects.openlit import OPENLIT
 from otel_usage.dialects.openllmetry import OPENLLMETRY
 from otel_usage.dialects.otel_genai import OTEL_GENAI
+from otel_usage.dialects.own import OWN
 from otel_usage.dialects.vercel_ai import VERCEL_AI
 
 SPAN_DIALECTS: tuple[Dialect, ...] = (
+    OWN,
     OTEL_GENAI,
     VERCEL_AI,
     OPENLLMETRY,
@@ -24,6 +26,7 @@ SPAN_DIALECTS: tuple[Dialect, ...] = (
     frameworks.LITELLM,
     frameworks.SEMANTIC_KERNEL,
     frameworks.SENTRY,
+    frameworks.PIPECAT,
     coding_agents.CLAUDE_CODE,
     coding_agents.CODEX,
     coding_agents.GEMINI_CLI,

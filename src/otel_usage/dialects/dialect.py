@@ -18,6 +18,10 @@ NAME_FIELDS: Final = (
 )
 """Texts with few distinct values. `host` is a host name or a URL: it tells provider and region."""
 TEXT_FIELDS: Final = ("response_id",)
+AUDIO: Final = "audio_seconds"
+"""Seconds of audio, heard or made: which of them, the usage type of the call says."""
+QUANTITY_FIELDS: Final = (AUDIO, "input_characters", "web_searches", "rerank_searches", "output_images")
+"""What calls are paid by beside tokens."""
 TOTAL: Final = "total_tokens"
 """A sum that the emitter reports. It is compared with other counts, and never makes one."""
 
@@ -32,7 +36,7 @@ IMAGE: Final = "generate_image"
 SPEECH: Final = "text_to_speech"
 TRANSCRIPTION: Final = "speech_to_text"
 INFERENCES_IF_USED: Final = (RERANK, IMAGE, SPEECH, TRANSCRIPTION)
-"""Calls to models that are mostly not paid by the token: calls if their span tells tokens, else not ours."""
+"""Calls to models that are mostly not paid by the token: calls if their span tells usage, else not ours."""
 AGENT: Final = "invoke_agent"
 WORKFLOW: Final = "invoke_workflow"
 TASK: Final = "execute_task"
@@ -60,8 +64,8 @@ class Dialect:
     title: str
     """Who writes it, in one line."""
     fields: Mapping[str, Aliases]
-    """By canonical field (NAME_FIELDS, TEXT_FIELDS, TOTAL or a count of `model`) the names that carry it, the
-    newest first."""
+    """By canonical field (NAME_FIELDS, TEXT_FIELDS, TOTAL, QUANTITY_FIELDS or a count of `model`) the names
+    that carry it, the newest first."""
     kinds: Sequence[Kind] = ()
     span_names: Mapping[str, str] = field(default_factory=dict)
     """Names of spans, in any case, and their operations: for spans whose attributes do not say it."""

@@ -14,6 +14,7 @@ from otel_usage.dialects.dialect import CONTENT, TOTAL, Dialect
 from otel_usage.dialects.event import MILLISECOND, Event, Hint, Identity
 from otel_usage.dialects.language import Language, merge
 from otel_usage.dialects.otel_genai import OTEL_GENAI
+from otel_usage.dialects.own import OWN
 from otel_usage.dialects.providers import BEDROCK, VERTEX
 from otel_usage.model import TOKEN_COLUMNS
 
@@ -138,6 +139,7 @@ _DETAILS_TELL: Final = tuple(
 _DETAILS_IDENTITY: Final = Identity(
     family="details", attributes=[(name,) for name in _DETAILS_TELL], in_trace=True
 )
+_QUANTITIES_TELL: Final = tuple(name for names in OWN.fields.values() for name in names)
 
 EVENTS: Final = (
     # Its other events with the request id of a call (`assistant_response`, `api_refusal`) tell no usage.
@@ -208,7 +210,7 @@ EVENTS: Final = (
         dialect=DETAILS,
         identity=_DETAILS_IDENTITY,
         names=(_DETAILS,),
-        tells=_DETAILS_TELL,
+        tells=(*_DETAILS_TELL, *_QUANTITIES_TELL),
     ),
 )
 """The first whose name and emitter fit decides what a log record is. One that none fits tells no call."""
@@ -219,7 +221,7 @@ _REMEMBERED: Final = 4_096
 @cache
 def language(index: int) -> Language:
     """What the attributes of an event of EVENTS mean: its own names come before OpenTelemetry's."""
-    return merge((EVENTS[index].dialect, OTEL_GENAI))
+    return merge((EVENTS[index].dialect, OWN, OTEL_GENAI))
 
 
 @lru_cache(_REMEMBERED)

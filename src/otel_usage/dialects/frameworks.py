@@ -1,7 +1,7 @@
 """Frameworks, gateways and SDKs that follow another dialect, and what they add to it.
 
-Sources: captures of pydantic-ai 1.0 and 2.68, Logfire 5.2, LangSmith, LiteLLM 1.74 and 1.106; Semantic
-Kernel's source and Sentry's published conventions.
+Sources: captures of pydantic-ai 1.0 and 2.68, Logfire 5.2, LangSmith, LiteLLM 1.74 and 1.106; the source of
+Semantic Kernel and of Pipecat, and Sentry's published conventions.
 """
 
 from typing import Final
@@ -146,4 +146,11 @@ SENTRY: Final = Dialect(
         "total_tokens": ("ai.total_tokens.used",),
     },
     prefixes=("ai.total_tokens.",),
+)
+
+PIPECAT: Final = Dialect(
+    title="Pipecat",
+    fields={"input_characters": ("metrics.character_count",)},
+    kinds=[Kind(OPERATION, {"tts": SPEECH, "stt": TRANSCRIPTION})],
+    cannot_tell=["speech to text: how much audio it was"],
 )

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from itertools import chain
 
 from otel_usage.dialects.dialect import (
+    AUDIO,
     NAME_FIELDS,
+    QUANTITY_FIELDS,
     TEXT_FIELDS,
     TOTAL,
     Aliases,
@@ -33,6 +35,10 @@ class Language:
     """By field of TEXT_FIELDS."""
     tokens: Mapping[str, Aliases]
     """By count of TOKEN_COLUMNS that any dialect has."""
+    quantities: Mapping[str, Aliases]
+    """By field of QUANTITY_FIELDS."""
+    counts: Mapping[str, Aliases]
+    """`tokens`, and those of `quantities` that are counts."""
     totals: Aliases
     """Sums of counts, as emitters report them. All begin with one of the prefixes."""
     kinds: Sequence[Kind]
@@ -46,16 +52,27 @@ class Language:
     @property
     def attributes(self) -> Aliases:
         """Every name, once."""
-        groups = (*self.names.values(), *self.texts.values(), *self.tokens.values())
+        told = (self.names, self.texts, self.tokens, self.quantities)
+        groups = (names for each in told for names in each.values())
         return tuple(dict.fromkeys(chain(*groups, (kind.attribute for kind in self.kinds))))
+
+    @property
+    def used(self) -> Aliases:
+        """The names that tell that something was used."""
+        tokens = self.tokens["input_tokens"], self.tokens["output_tokens"]
+        return tuple(chain(*tokens, *self.quantities.values()))
 
 
 def merge(dialects: Sequence[Dialect]) -> Language:
     """The language that all these dialects are of; names of earlier ones come first."""
+    tokens = {field: names for field, names in _merged(dialects, TOKEN_COLUMNS).items() if names}
+    quantities = _merged(dialects, QUANTITY_FIELDS)
     return Language(
         names=_merged(dialects, NAME_FIELDS),
         texts=_merged(dialects, TEXT_FIELDS),
-        tokens={field: names for field, names in _merged(dialects, TOKEN_COLUMNS).items() if names},
+        tokens=tokens,
+        quantities=quantities,
+        counts={**tokens, **{field: names for field, names in quantities.items() if field != AUDIO}},
         totals=_merged(dialects, (TOTAL,))[TOTAL],
         kinds=_kinds(dialects),
         span_names={

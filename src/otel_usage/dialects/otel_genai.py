@@ -62,6 +62,8 @@ OTEL_GENAI: Final = Dialect(
         "output_audio_tokens": ("gen_ai.usage.audio.output_tokens",),
         "input_image_tokens": ("gen_ai.usage.image.input_tokens",),
         "output_image_tokens": ("gen_ai.usage.image.output_tokens",),
+        # Not of the conventions: gateways that pass on what Anthropic counts.
+        "web_searches": ("gen_ai.usage.server_tool_use.web_search_requests",),
         "total_tokens": ("gen_ai.usage.total_tokens",),
     },
     kinds=[

@@ -1,4 +1,4 @@
-"""Usage objects, as data: how providers' APIs and SDKs spell the tokens of a call, and what the numbers mean.
+"""Usage objects, as data: how providers' APIs and SDKs spell the usage of a call, and what the numbers mean.
 
 As the providers' API references describe them, and as measured on captures of the emitters named here.
 
@@ -8,7 +8,7 @@ object itself.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from otel_usage.dialects.conventions import CACHE, CACHE_WRITE, NOTHING, REASONING, Lacks
@@ -33,6 +33,9 @@ class Reading:
     """The same of the output. Without one it is the reasoning."""
 
 
+_AS_SPECIFIED: Final = Reading()
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """One spelling of a usage object. It is of the first shape whose conditions it meets."""
@@ -42,7 +45,7 @@ class Shape:
     """It has at least one of these keys."""
     fields: Mapping[str, Paths]
     """By canonical field (also CACHE_WRITE_5M), where its count is."""
-    readings: Sequence[Reading]
+    readings: Sequence[Reading] = (_AS_SPECIFIED,)
     """The first whose input and output add up to the total, or else the first: a total settles what a count
     means where emitters differ, and is never a source of counts."""
     total: Paths = ()
@@ -50,9 +53,9 @@ class Shape:
     """It has all of these keys."""
     without: Paths = ()
     """It has none of these."""
+    seconds: Mapping[str, Paths] = field(default_factory=dict)
+    """By canonical duration, where its seconds are."""
 
-
-_AS_SPECIFIED: Final = Reading()
 
 _OPENAI_CHAT: Final[Mapping[str, Paths]] = {
     "input_tokens": ("prompt_tokens",),
@@ -77,6 +80,8 @@ _OPENAI_CHAT: Final[Mapping[str, Paths]] = {
     "output_audio_tokens": ("completion_tokens_details.audio_tokens",),
     "input_image_tokens": ("prompt_tokens_details.image_tokens",),
     "output_image_tokens": ("completion_tokens_details.image_tokens",),
+    # LiteLLM
+    "web_searches": ("server_tool_use.web_search_requests", "prompt_tokens_details.web_search_requests"),
 }
 
 SHAPES: Final[Sequence[Shape]] = (
@@ -214,6 +219,7 @@ SHAPES: Final[Sequence[Shape]] = (
             CACHE_WRITE_5M: ("cache_creation.ephemeral_5m_input_tokens",),
             "cache_write_1h_tokens": ("cache_creation.ephemeral_1h_input_tokens",),
             "reasoning_tokens": ("output_tokens_details.thinking_tokens",),
+            "web_searches": ("server_tool_use.web_search_requests",),
         },
         readings=(Reading(CACHE),),
     ),
@@ -257,7 +263,6 @@ SHAPES: Final[Sequence[Shape]] = (
             "input_image_tokens": ("input_tokens_details.image_tokens", "input_token_details.image_tokens"),
             "output_image_tokens": ("output_tokens_details.image_tokens",),
         },
-        readings=(_AS_SPECIFIED,),
     ),
     Shape(
         title="OpenAI chat completions as JavaScript libraries spell them",
@@ -268,7 +273,6 @@ SHAPES: Final[Sequence[Shape]] = (
             "cache_read_tokens": ("promptTokensDetails.cachedTokens",),
             "reasoning_tokens": ("completionTokensDetails.reasoningTokens",),
         },
-        readings=(_AS_SPECIFIED,),
     ),
     Shape(
         title="Vercel AI SDK, what its OpenAI and DeepSeek providers add to input and output",
@@ -277,7 +281,18 @@ SHAPES: Final[Sequence[Shape]] = (
             "cache_read_tokens": ("cachedPromptTokens", "promptCacheHitTokens"),
             "reasoning_tokens": ("reasoningTokens",),
         },
-        readings=(_AS_SPECIFIED,),
+    ),
+    Shape(
+        title="OpenAI transcriptions that are paid by the length of the audio",
+        marks=("seconds",),
+        fields={},
+        seconds={"input_audio_ns": ("seconds",)},
+        requires=("type",),
+    ),
+    Shape(
+        title="Cohere's billed units of a reranking",
+        marks=("search_units",),
+        fields={"rerank_searches": ("search_units",)},
     ),
 )
 """The usage objects that are known. Any other is not read."""

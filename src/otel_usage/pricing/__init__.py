@@ -2,5 +2,6 @@
 
 from otel_usage.pricing.book import PriceBook
 from otel_usage.pricing.price import price
+from otel_usage.pricing.pricer import Pricer
 
-__all__ = ["PriceBook", "price"]
+__all__ = ["PriceBook", "Pricer", "price"]

@@ -1,114 +1,143 @@
-"""The price book: a private copy of genai-prices' data, asked for one kind of call at a time."""
+"""The price book: one canonical document of all price sources, named by the hash of its bytes.
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import lru_cache
-from importlib.metadata import version
-from typing import Final
+    {"schema": 1, "sources": [{"name", "version", "providers": [...]}, ...]}
 
-from genai_prices.data_snapshot import DataSnapshot
-from genai_prices.types import ModelPrice, PriceContext
+Sources are in order of precedence. Their providers and models are in the form of genai-prices' data, which
+can say all there is to say: matching, dates, hours of the day, context tiers, service tiers. A model may say
+`"free": true`: it costs nothing, and that is meant.
+"""
 
-from otel_usage.pricing import match, rate
-from otel_usage.pricing.match import Match
-from otel_usage.pricing.rate import Weights
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any, Final
 
-BUCKET_NS: Final = 30 * 60 * 1_000_000_000
-"""Prices change on the half hour, or on a date: all calls in a bucket have the same."""
+from genai_prices.types import ClauseEquals, ClauseOr, ModelInfo, Provider, _providers_from_raw
 
-_REMEMBERED: Final = (
-    65_536  # kinds of calls; names come from outside, so what is remembered of them is bounded
-)
-_STANDARD_TIERS: Final = ("", "default", "standard", "auto", "on_demand")
-_BATCH: Final = "batch"
+from otel_usage.model import Permanent
 
+SCHEMA: Final = 1
+"""The form of the document."""
+GENAI_PRICES: Final = "genai-prices"
+"""The source whose data decides by itself what a name means."""
+BUNDLED: Final = "book.json.gz"
+"""The book that comes with this version, in `data`."""
 
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """The prices of one kind of call, or the reason why there are none (`reason` not empty, no `tiers`)."""
-
-    model_id: str
-    tiers: tuple[Weights, ...] = ()
-    covered: tuple[bool, ...] = ()
-    reason: str = ""
-    price_source: str = ""
-    price_key: str = ""
-    match_rule: str = ""
-    price_context: str = ""
+_NAME_DIGITS: Final = 12
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """One origin of prices, at one version."""
+
+    name: str
+    version: str
+    providers: Sequence[Provider]
+    free: frozenset[tuple[str, str]] = frozenset()
+    """Models, as provider id and model id, that cost nothing."""
+    _named: Mapping[str, Mapping[str, ModelInfo]] = field(default_factory=dict)
+    _ids: Mapping[str, Sequence[tuple[Provider, ModelInfo]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        version: str,
+        providers: Iterable[Provider],
+        free: Iterable[tuple[str, str]] = (),
+    ) -> "Source":
+        """A source of providers, with what finds a model fast where names are told one by one."""
+        every = list(providers)
+        ids: dict[str, list[tuple[Provider, ModelInfo]]] = {}
+        for provider in every:
+            for model in provider.models:
+                ids.setdefault(model.id.lower(), []).append((provider, model))
+        # genai-prices looks up a name that it does not know once more, with its date spelled out.
+        plain = every if name != GENAI_PRICES else ()
+        named = {each.id: names for each in plain if (names := _names(each)) is not None}
+        return cls(name, version, every, frozenset(free), named, ids)
+
+    def __str__(self) -> str:
+        """What a priced row names it by."""
+        return f"{self.name}@{self.version}"
+
+    def model(self, provider: Provider, name: str) -> ModelInfo | None:
+        """The model that the provider calls so."""
+        if provider.id in self._named:
+            return self._named[provider.id].get(name.lower())
+        return provider.find_model(name, all_providers=list(self.providers))
+
+    def only(self, model_id: str) -> tuple[Provider, ModelInfo] | None:
+        """The model of this id, if no two providers have one."""
+        found = self._ids.get(model_id.lower(), ())
+        return found[0] if len(found) == 1 else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PriceBook:
-    """Prices by provider, model, service tier and time. Lookups are remembered, failures too."""
+    """All prices there are, in order of precedence. Never changed: other prices are another book."""
 
-    def __init__(self, snapshot: DataSnapshot, name: str) -> None:
-        self.name = name
-        """Which prices these are: the `price_book` of every row priced with them."""
-        self._providers = snapshot.providers
-        self._find = lru_cache(_REMEMBERED)(self._find_uncached)
-        self.quote = lru_cache(_REMEMBERED)(self._quote)
+    id: str
+    """SHA-256 of its canonical JSON, in hex."""
+    sources: Sequence[Source]
+
+    @property
+    def name(self) -> str:
+        """Which prices these are, in short: the `price_book` of every row priced with them."""
+        return f"sha256:{self.id[:_NAME_DIGITS]}"
+
+    @classmethod
+    def load(cls, body: bytes) -> "PriceBook":
+        """The book of a canonical document. Raises Permanent if it is none."""
+        try:
+            document = json.loads(body)
+            if document["schema"] != SCHEMA:
+                raise Permanent(f"The price book is of schema {document['schema']}, not {SCHEMA}.")
+            sources = [_source(each) for each in document["sources"]]
+        except (ValueError, KeyError, TypeError, AssertionError) as error:
+            raise Permanent(f"That is no price book: {error}.") from error
+        return cls(hashlib.sha256(body).hexdigest(), sources)
+
+    @classmethod
+    def of(cls, *sources: Source) -> "PriceBook":
+        """A book of sources that come from no document. Its id says which they are, not what is in them."""
+        return cls(hashlib.sha256(" ".join(map(str, sources)).encode()).hexdigest(), sources)
 
     @classmethod
     def bundled(cls) -> "PriceBook":
-        """The prices that come with the installed genai-prices. Nothing is downloaded."""
-        # Half a second of import: paid by those who price, and not by `otel-usage --help`.
-        from genai_prices.data import providers  # noqa: PLC0415
-
-        name = f"genai-prices@{version('genai-prices')}"
-        return cls(DataSnapshot(providers=list(providers), from_auto_update=False), name)
-
-    def dated(self, provider: str, response_model: str, request_model: str, service_tier: str) -> bool:
-        """Whether the time of such a call matters for its price."""
-        found = self._find(provider, response_model, request_model)
-        if found is None:
-            return False
-        variants = found.model.price_variants or ()
-        in_time = _context(service_tier) and any(variant.constraint is not None for variant in variants)
-        return not isinstance(found.model.prices, ModelPrice) or bool(in_time)
-
-    def _quote(
-        self, provider: str, response_model: str, request_model: str, service_tier: str, bucket: int
-    ) -> Quote:
-        """What such a call costs when it started in the bucket (started_at in ns // BUCKET_NS)."""
-        found = self._find(provider, response_model, request_model)
-        if found is None:
-            return Quote(response_model or request_model, reason="unknown_model")
-        at = datetime.fromtimestamp(bucket * BUCKET_NS // 1_000_000_000, UTC)
-        context = _context(service_tier)
-        price = found.model.get_prices(at)
-        applied = found.model.get_prices(at, context) if found.own else price
-        about = Quote(
-            model_id=found.model.id,
-            price_source=self.name,
-            price_key=found.key,
-            match_rule=found.rule,
-            price_context=",".join(f"{key}={value}" for key, value in context.items()),
-        )
-        if context and not _applies(found, at, context):
-            return replace(about, reason="no_price_for_service_tier")
-        tiers, covered = rate.weigh(applied), rate.covered(applied)
-        by_token_or_call = (
-            any(covered) or tiers[0].per_call
-        )  # not only by the hour, the page or the character
-        if not by_token_or_call or any(weights.dearest > rate.DEAREST for weights in tiers):
-            return replace(about, reason="no_price")
-        return replace(about, tiers=tiers, covered=covered)
-
-    def _find_uncached(self, provider: str, response_model: str, request_model: str) -> Match | None:
-        return match.find(self._providers, provider, response_model, request_model)
+        """The book that comes with this version. Nothing is downloaded."""
+        return cls.load(bundled_body())
 
 
-def _context(service_tier: str) -> PriceContext:
-    """The tier that was served, in genai-prices' words; nothing for the standard one."""
-    tier = service_tier.lower()
-    if tier in _STANDARD_TIERS:
-        return {}
-    return {"processing": tier} if tier == _BATCH else {"service_tier": tier}
+def bundled_body() -> bytes:
+    """The canonical JSON of the book that comes with this version."""
+    return gzip.decompress(resources.files(__package__).joinpath("data", BUNDLED).read_bytes())
 
 
-def _applies(found: Match, at: datetime, context: PriceContext) -> bool:
-    """Whether there is a price for this context: genai-prices silently gives the standard one if not."""
-    return found.own and any(
-        (variant.constraint is None or variant.constraint.active(at))
-        and all(context.get(key) == value for key, value in variant.when.items())
-        for variant in found.model.price_variants or ()
-    )
+def _source(document: Mapping[str, Any]) -> Source:
+    # genai-prices asks for a name and an address pattern of each provider, which price nothing.
+    raw = [{"name": each["id"], "api_pattern": "", **each} for each in document["providers"]]
+    free = [
+        (provider["id"], model["id"])
+        for provider in raw
+        for model in provider["models"]
+        if model.get("free") is True
+    ]
+    return Source.of(document["name"], document["version"], _providers_from_raw(raw), free)
+
+
+def _names(provider: Provider) -> Mapping[str, ModelInfo] | None:
+    """The provider's models by all their names, in lower case; None if some are told by a pattern."""
+    names: dict[str, ModelInfo] = {}
+    if provider.fallback_model_providers:
+        return None
+    for model in provider.models:
+        clauses = model.match.or_ if isinstance(model.match, ClauseOr) else [model.match]
+        for clause in clauses:
+            if not isinstance(clause, ClauseEquals):
+                return None
+            names.setdefault(clause.equals.lower(), model)
+    return names

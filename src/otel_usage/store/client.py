@@ -228,9 +228,11 @@ def _connect_server(target: Server, timeout: float) -> Client:
             autogenerate_session_id=False,
             **target.tls,
         )
-    except OperationalError as error:
-        raise Retryable(f"{target} does not answer: {reason(error)}", retry_after=CONNECT_TIMEOUT) from error
     except ClickHouseError as error:
+        if is_passing(error):
+            raise Retryable(
+                f"{target} does not answer: {reason(error)}", retry_after=CONNECT_TIMEOUT
+            ) from error
         raise _unusable(f"{target} refuses us: {reason(error)}") from error
 
 

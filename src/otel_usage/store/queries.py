@@ -29,7 +29,8 @@ class Statement(Generic[Row]):
 class UsageFilter:
     """Which rows are meant. `model_id` is the price book's id, or the model of the request or response.
 
-    Inferences are meant without those that failed: no such call used anything.
+    Inferences are meant without those that failed: no such call used anything. Calls start in
+    [from_ns, to_ns). With `as_of_ns` rows are meant as they were stored at that time.
     """
 
     tenant: str
@@ -37,6 +38,9 @@ class UsageFilter:
     model_id: str | None = None
     context: str | None = None
     role: str = INFERENCE
+    from_ns: int | None = None
+    to_ns: int | None = None
+    as_of_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,9 @@ class UsageRow:
 class UsageSum:
     """Sums over the calls of one group. `by` is what they have in common: `all`, `context` or `model`.
 
-    A sum takes what is known; it is None where nothing is.
+    A sum takes what is known; it is None where nothing is. Tokens are of input and output together, and of
+    calls whose cost is unknown for want of a price (`unpriced`), whose usage is not known at all (`missing`)
+    or made up by the emitter (`estimated`), and whose payer is not known (`unattributed`).
     """
 
     by: str
@@ -73,6 +79,15 @@ class UsageSum:
     billed_cost: Decimal | None
     input_tokens: int | None
     output_tokens: int | None
+    list_cost: Decimal | None = None
+    unpriced_calls: int = 0
+    unpriced_tokens: int = 0
+    missing_calls: int = 0
+    estimated_calls: int = 0
+    estimated_tokens: int = 0
+    unattributed_calls: int = 0
+    unattributed_tokens: int = 0
+    unattributed_cost: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +103,14 @@ class RecordedCall:
     input_tokens: int | None
     output_tokens: int | None
     cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    input_audio_ns: int | None
+    output_audio_ns: int | None
+    input_characters: int | None
+    web_searches: int | None
+    rerank_searches: int | None
+    output_images: int | None
     model_id: str = ""
     billed_cost: Decimal | None = None
 
@@ -96,17 +119,28 @@ _LIST_USAGE: Final = """\
 SELECT
     call_id, context, account_id, model_id, input_tokens, output_tokens, billed_cost,
     toUnixTimestamp64Nano(started_at), role, duplicate_of, usage_status, unpriced_reason
-FROM usage FINAL
+FROM $rows
 WHERE $conditions
 ORDER BY started_at DESC, call_id
 LIMIT {limit:UInt32}"""
+
+UNPRICED: Final = "unpriced_reason NOT IN ('', 'usage_missing', 'estimated_usage')"
+"""What a billable row must be to be a call whose usage is known, and its cost is not."""
+
+TOKENS: Final = "ifNull(input_tokens, 0) + ifNull(output_tokens, 0)"
+"""The tokens of a row that are known."""
 
 _SUMMARIZE: Final = """\
 SELECT
     multiIf(grouping(context) = 0, 'context', grouping(model_id) = 0, 'model', 'all') AS by,
     if(by = 'context', context, model_id) AS key,
-    count(), sum(billed_cost), sum(input_tokens), sum(output_tokens)
-FROM usage FINAL
+    count(), sum(billed_cost), sum(input_tokens), sum(output_tokens), sum(list_cost),
+    countIf($unpriced), sumIf($tokens, $unpriced),
+    countIf(usage_status = 'missing'),
+    countIf(usage_status = 'estimated'), sumIf($tokens, usage_status = 'estimated'),
+    countIf(attribution = 'unattributed'), sumIf($tokens, attribution = 'unattributed'),
+    sumIf(billed_cost, attribution = 'unattributed')
+FROM $rows
 WHERE $conditions
 GROUP BY GROUPING SETS ((), (context), (model_id))
 ORDER BY by, key"""
@@ -114,7 +148,10 @@ ORDER BY by, key"""
 _FIND_RECORD: Final = """\
 SELECT
     account_id, context, transaction_id, usage_type, provider, response_model,
-    input_tokens, output_tokens, cache_read_tokens, model_id, billed_cost
+    input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens,
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches,
+    output_images,
+    model_id, billed_cost
 FROM usage FINAL
 WHERE tenant = {tenant:String} AND call_id = unhex({call_id:String})
     AND started_at >= fromUnixTimestamp64Nano({from_ns:Int64}, 'UTC')
@@ -131,19 +168,60 @@ _CONDITIONS: Final = {
     "context": "context = {context:String}",
     "model_id": "(model_id = {model_id:String} OR request_model = {model_id:String} "
     "OR response_model = {model_id:String})",
+    "from_ns": "greatest(started_at, fromUnixTimestamp64Nano({from_ns:Int64}, 'UTC')) = started_at",
+    "to_ns": "greatest(started_at, fromUnixTimestamp64Nano({to_ns:Int64}, 'UTC')) != started_at",
 }
 """What a UsageFilter field demands of a row, if it is given."""
+
+# Two versions of a row may start at two moments of an hour. A part of the table without a start in the
+# interval is not read, and would hold back a newer version. So parts are chosen by whole hours, which all
+# versions of a key have in common, and the interval is asked for in a way that chooses none.
+_HOURS: Final = {
+    "first_hour_ns": "started_at >= fromUnixTimestamp64Nano({first_hour_ns:Int64}, 'UTC')",
+    "last_hour_ns": "started_at < fromUnixTimestamp64Nano({last_hour_ns:Int64}, 'UTC')",
+}
+_HOUR_NS: Final = 3_600 * 10**9
+
+_NOW: Final = "usage FINAL"
+
+# Of each key the version that FINAL would have shown then. Only what all versions of a key have in common may
+# be asked of versions: another filter could pass over the newest one, and let an older one through.
+_AS_OF: Final = """\
+(
+    SELECT *
+    FROM
+    (
+        SELECT $columns FROM usage WHERE $stored
+        UNION ALL
+        SELECT $columns FROM usage_history WHERE $stored
+    )
+    ORDER BY version DESC, inserted_at DESC
+    LIMIT 1 BY tenant, account_id, toStartOfHour(started_at), call_id
+)"""
+_OF_KEY: Final = {
+    "tenant": _CONDITIONS["tenant"],
+    "account_id": _CONDITIONS["account_id"],
+    **_HOURS,
+    "as_of_ns": "inserted_at <= fromUnixTimestamp64Nano({as_of_ns:Int64}, 'UTC')",
+}
+"""What is demanded of every version of a row, if it is given."""
+_VERSIONED: Final = (
+    "tenant, account_id, started_at, call_id, version, is_deleted, inserted_at, role, duplicate_of, context, "
+    "attribution, transaction_id, provider, request_model, response_model, service_tier, usage_status, "
+    "input_tokens, output_tokens, model_id, list_cost, billed_cost, unpriced_reason, unpriced_units"
+)
+"""The columns that can be asked for as they were."""
 
 
 def list_usage(usage: UsageFilter, limit: int) -> Statement[UsageRow]:
     """The newest rows, at most `limit` of them."""
-    sql, parameters = _about(_LIST_USAGE, usage)
+    sql, parameters = about(_LIST_USAGE, usage)
     return Statement("list_usage", sql, {**parameters, "limit": limit}, UsageRow)
 
 
 def summarize(usage: UsageFilter) -> Statement[UsageSum]:
     """The sums over all rows, over those of each context, and over those of each model, in one scan."""
-    sql, parameters = _about(_SUMMARIZE, usage)
+    sql, parameters = about(_SUMMARIZE, usage)
     return Statement("summarize", sql, parameters, UsageSum)
 
 
@@ -153,10 +231,36 @@ def find_record(tenant: str, call_id: bytes, from_ns: int, to_ns: int) -> Statem
     return Statement("find_record", _FIND_RECORD, parameters, RecordedCall)
 
 
-def _about(sql: str, usage: UsageFilter) -> tuple[str, Mapping[str, object]]:
-    """`sql` over the rows that `usage` means, and the parameters that go with it."""
-    given = {name: getattr(usage, name) for name in _CONDITIONS if getattr(usage, name) is not None}
+def about(sql: str, usage: UsageFilter, *demands: str) -> tuple[str, Mapping[str, object]]:
+    """`sql` about the rows that `usage` means, as its `$rows` and `$conditions`; and the parameters of that.
+
+    `demands` are further conditions. `$tokens` and `$unpriced` stand for TOKENS and UNPRICED.
+    """
+    given = {name: value for name in _CONDITIONS if (value := getattr(usage, name)) is not None}
+    hours = _hours(usage)
     billable = usage.role == INFERENCE
-    conditions = [*(BILLABLE if billable else _OF_ROLE), *(_CONDITIONS[name] for name in given)]
-    parameters = given if billable else {**given, "role": usage.role}
-    return Template(sql).substitute(conditions=" AND ".join(conditions)), parameters
+    conditions = [
+        *(BILLABLE if billable else _OF_ROLE),
+        *(_CONDITIONS[name] for name in given),
+        *(_HOURS[name] for name in hours),
+        *demands,
+    ]
+    parameters: dict[str, object] = {**given, **hours} | ({} if billable else {"role": usage.role})
+    rows = _NOW
+    if usage.as_of_ns is not None:
+        parameters["as_of_ns"] = usage.as_of_ns
+        conditions.append("is_deleted = 0")
+        stored = " AND ".join(demand for name, demand in _OF_KEY.items() if name in parameters)
+        rows = Template(_AS_OF).substitute(columns=_VERSIONED, stored=stored)
+    told = {"rows": rows, "conditions": " AND ".join(conditions), "tokens": TOKENS, "unpriced": UNPRICED}
+    return Template(sql).substitute(told), parameters
+
+
+def _hours(usage: UsageFilter) -> Mapping[str, int]:
+    """The whole hours around the interval that calls start in."""
+    hours = {}
+    if usage.from_ns is not None:
+        hours["first_hour_ns"] = usage.from_ns // _HOUR_NS * _HOUR_NS
+    if usage.to_ns is not None:
+        hours["last_hour_ns"] = -(-usage.to_ns // _HOUR_NS) * _HOUR_NS
+    return hours

@@ -46,7 +46,8 @@ _ARROW: Final[Mapping[str, object]] = {
 class Store:
     """The usage rows of one database. A context manager; leaving it closes the store.
 
-    `insert` is called by one thread at a time. `query` and `ping` are called in the event loop.
+    `insert` is called by one thread at a time; `append` and `fetch` by any;
+    `query` and `ping` in the event loop.
     """
 
     def __init__(self, target: Target, settings: Settings) -> None:
@@ -104,6 +105,16 @@ class Store:
         """Write rows of TOKEN_POINTS, as `insert` does."""
         self._insert("token_points", points)
 
+    def append(self, table: str, rows: pa.Table) -> None:
+        """Write rows to a table of ours, as `insert` does: the columns that `rows` has; others by default."""
+        if not rows.num_rows:
+            return
+        try:
+            with self._reader() as client:
+                self._insert(table, rows, client)
+        except Permanent as error:  # it cannot connect: the rows are ours to answer for all the same
+            raise Retryable(str(error), retry_after=self._settings.retry_after) from error
+
     async def query(self, statement: Statement[Row]) -> Sequence[Row]:
         """The rows of the answer. Raises Retryable if ClickHouse cannot answer now, or within the limits."""
         return await anyio.to_thread.run_sync(self._query, statement, limiter=self._readers)
@@ -137,11 +148,11 @@ class Store:
         if drift:
             raise Permanent(f"{self._target} has another schema. {' '.join(drift)}", field="dsn")
 
-    def _insert(self, table: str, rows: pa.Table) -> None:
+    def _insert(self, table: str, rows: pa.Table, client: Client | None = None) -> None:
         # One chunk: the Arrow file format has one dictionary to a column.
         block = rows.unify_dictionaries().combine_chunks()
         try:
-            self._writer.insert_arrow(table, block, settings=self._insert_settings)
+            (client or self._writer).insert_arrow(table, block, settings=self._insert_settings)
         except (ClickHouseError, OSError) as error:
             self._note_failure(error)
             raise Retryable(

@@ -1,0 +1,47 @@
+"""JSON bodies: from text to a checked model, or to what is wrong with which field."""
+
+import difflib
+import json
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn, TypeVar
+
+import pydantic_core
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from otel_usage.api.problems import Fault, Invalid
+from otel_usage.model import Permanent
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def parse(text: bytes, model: type[Body], what: str, **context: object) -> Body:
+    """The body as `model`. Numbers with a fraction are Decimal. `what` it is, for a field that is not known.
+
+    Raises Permanent for what is no JSON object, Invalid with every fault.
+    """
+    try:
+        pydantic_core.from_json(text, allow_inf_nan=False)  # it refuses what is no Unicode too
+        fields = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
+    except (ValueError, RecursionError, InvalidOperation) as error:
+        raise Permanent(f"The body is not JSON: {error}.") from None
+    if not isinstance(fields, dict):
+        raise Permanent("The body is JSON, but not an object.")
+    try:
+        return model.model_validate(fields, context=context)
+    except ValidationError as error:
+        told = error.errors(include_url=False)
+        raise Invalid([_fault(details, model, what) for details in told]) from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
+
+
+def _fault(details: ErrorDetails, model: type[BaseModel], what: str) -> Fault:
+    field = ".".join(map(str, details["loc"]))
+    if details["type"] != "extra_forbidden":
+        return Fault(field, details["msg"])
+    known = [info.alias or name for name, info in model.model_fields.items()]
+    meant: list[Any] = difflib.get_close_matches(field, known, n=1)
+    return Fault(field, f"is not a field of {what}{f'; is {meant[0]} meant?' if meant else ''}")
