@@ -1,13 +1,14 @@
 """The kinds of calls among rows, and the quote of each: what is the same for many is asked once."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from otel_usage.names import Names, Rows, groups
+from otel_usage.names import Integers, Names, Rows, groups
 from otel_usage.pricing.listed import BUCKET_NS
 from otel_usage.pricing.pricer import Pricer
 from otel_usage.pricing.quote import (
@@ -38,14 +39,12 @@ def quotes(observations: pa.Table, counts: Counts, pricer: Pricer) -> tuple[Sequ
     """The quotes of the kinds of calls there are, and per row which is its."""
     names = [Names.of(observations[name]) for name in _NAMES]
     told = _told(counts, len(observations))
-    tenant, account, interval = _ruled(observations, pricer.rules)
-    first, kind = groups([*(name.index for name in names), told, tenant.index, account.index, interval])
-    kinds = [
-        Kind(provider, response, request, tier, int(told[row]), 0, owner, payer, int(interval[row]))
-        for row, provider, response, request, tier, owner, payer in zip(
-            first.tolist(), *(name.take(first).texts() for name in (*names, tenant, account)), strict=True
-        )
-    ]
+    ruled = _Ruled.of(observations, pricer.rules) if pricer.rules.tenants else None
+    first, kind = groups([*(name.index for name in names), told, *(ruled.keys if ruled else ())])
+    texts = (name.take(first).texts() for name in names)
+    kinds = [Kind(*each) for each in zip(*texts, told[first].tolist(), strict=True)]
+    if ruled:
+        kinds = ruled.of_kinds(kinds, first)
     dated = np.array([pricer.is_dated(each) for each in kinds], dtype=np.bool_)
     if not dated.any():
         return [pricer.quote(each) for each in kinds], kind
@@ -73,20 +72,40 @@ def _told(counts: Counts, rows: int) -> npt.NDArray[np.int64]:
     return np.where(told == 0, TOKENS, told)
 
 
-def _ruled(observations: pa.Table, rules: Rules) -> tuple[Names, Names, npt.NDArray[np.int64]]:
+@dataclass(frozen=True, slots=True)
+class _Ruled:
     """Tenant and account of each row, empty where no rule is theirs; after how many bounds of rules it is."""
-    rows = len(observations)
-    nobody = Names(np.zeros(rows, np.int32), pa.array([""]))
-    nowhen = np.zeros(rows, np.int64)
-    if not rules.tenants:
-        return nobody, nobody, nowhen
-    tenant = _only(Names.of(observations["tenant"]), rules.tenants)
-    known = {account for each in rules.tenants for account in rules.accounts(each)}
-    ruled = tenant.non_empty()
-    account = _only(Names.of(observations["account_id"]), known)
-    started_at = observations["started_at"].to_numpy().astype(np.int64)
-    interval = np.searchsorted(np.array(rules.boundaries), started_at, side="right")
-    return tenant, account, np.where(ruled, interval, 0)
+
+    tenant: Names
+    account: Names
+    interval: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, observations: pa.Table, rules: Rules) -> Self:
+        tenant = _only(Names.of(observations["tenant"]), rules.tenants)
+        known = {account for each in rules.tenants for account in rules.accounts(each)}
+        account = _only(Names.of(observations["account_id"]), known)
+        started_at = observations["started_at"].to_numpy().astype(np.int64)
+        interval = np.searchsorted(np.array(rules.boundaries), started_at, side="right")
+        return cls(tenant, account, np.where(tenant.non_empty(), interval, 0))
+
+    @property
+    def keys(self) -> Sequence[Integers]:
+        return self.tenant.index, self.account.index, self.interval
+
+    def of_kinds(self, kinds: Sequence[Kind], first: Rows) -> list[Kind]:
+        """The kinds with what their first rows have."""
+        told = zip(
+            kinds,
+            self.tenant.take(first).texts(),
+            self.account.take(first).texts(),
+            self.interval[first].tolist(),
+            strict=True,
+        )
+        return [
+            kind._replace(tenant=tenant, account_id=account, interval=interval)
+            for kind, tenant, account, interval in told
+        ]
 
 
 def _only(names: Names, known: frozenset[str] | set[str]) -> Names:

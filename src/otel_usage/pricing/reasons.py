@@ -13,6 +13,7 @@ from otel_usage.names import Mask, Names, Rows, choose, sizes
 from otel_usage.pricing.quote import Quote, Rate
 from otel_usage.pricing.rate import UNITS
 
+_ALL: Final = (True,) * len(UNITS)
 _UNPRICED: Final = "unpriced_units"
 _BY_ROW: Final = (
     _UNPRICED,
@@ -76,10 +77,10 @@ def _unlisted(quotes: Sequence[Quote], kind: Rows, counts: Counts) -> Mask:
 def _uncovered(rates: Sequence[Rate | None], kind: Rows, counts: Counts) -> Mask:
     """Per row, whether it has a count that its price doesn't speak of."""
     result = np.zeros(len(kind), dtype=np.bool_)
+    covered = np.array([rate.covered if rate is not None else _ALL for rate in rates])
     for i, name in enumerate(UNITS):
-        lacking = np.array([rate is not None and not rate.covered[i] for rate in rates])
-        if name in counts and lacking.any():
-            result |= lacking[kind] & (counts[name] > 0)
+        if name in counts and not covered[:, i].all():
+            result |= ~covered[kind, i] & (counts[name] > 0)
     return result
 
 
