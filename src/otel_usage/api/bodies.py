@@ -3,14 +3,16 @@
 import difflib
 import json
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import pydantic_core
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from otel_usage.api.problems import Fault, Invalid
 from otel_usage.model import Permanent
+
+_SHOWN: Final = 40  # characters of a number that is none
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -22,8 +24,8 @@ def parse(text: bytes, model: type[Body], what: str, **context: object) -> Body:
     """
     try:
         pydantic_core.from_json(text, allow_inf_nan=False)  # it refuses what is no Unicode too
-        fields = json.loads(text, parse_float=Decimal, parse_constant=_refuse)
-    except (ValueError, RecursionError, InvalidOperation) as error:
+        fields = json.loads(text, parse_float=_fraction, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
         raise Permanent(f"The body is not JSON: {error}.") from None
     if not isinstance(fields, dict):
         raise Permanent("The body is JSON, but not an object.")
@@ -32,6 +34,18 @@ def parse(text: bytes, model: type[Body], what: str, **context: object) -> Body:
     except ValidationError as error:
         told = error.errors(include_url=False)
         raise Invalid([_fault(details, model, what) for details in told]) from None
+
+
+def wrong(message: str) -> PydanticCustomError:
+    """What a validator raises: what is wrong with a field, in our words."""
+    return PydanticCustomError("wrong", "{message}", {"message": message})
+
+
+def _fraction(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text[:_SHOWN]} is out of range") from None
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -2,56 +2,38 @@
 
 import time
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic import field_validator
 from starlette.requests import Request
 from starlette.routing import Route
 
 from otel_usage import rfc3339
 from otel_usage.api import bodies
 from otel_usage.api.answering import answered, json_text
+from otel_usage.api.bodies import wrong
+from otel_usage.api.call_fields import CallFields, Id, Name
 from otel_usage.api.encoding import Value
 from otel_usage.api.line_items import line_items
 from otel_usage.api.models import pricing
-from otel_usage.api.records import Id, Name, Seconds, Tokens
 from otel_usage.auth import HEADER, Keys
 from otel_usage.config import Settings
-from otel_usage.durations import nanoseconds
 from otel_usage.ingest import Ingest
 from otel_usage.model import EARLIEST_NS, OBSERVATIONS, QUANTITY_COLUMNS, TOKEN_COLUMNS
 from otel_usage.pricing import Pricer, price, rate
 from otel_usage.pricing.listing import model
 from otel_usage.pricing.rules import OPEN_END_NS
-from otel_usage.record import AUDIO, Record, to_observation
+from otel_usage.record import Record, to_observation
 
 
-class Calculation(BaseModel):
-    """The fields of a calculation: those of a usage record that have to do with its cost."""
+class Calculation(CallFields):
+    """The fields of a calculation."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
-
-    model_id: Name
-    provider: Name | None = None
     account_id: Id | None = None
-    usage_type: Literal["text", "embedding", "audio_stt", "audio_tts"] = "text"
     service_tier: Name | None = None
     timestamp: str | None = None
-    input_tokens: Tokens | None = None
-    output_tokens: Tokens | None = None
-    cached_tokens: Tokens | None = None
-    cache_write_tokens: Tokens | None = None
-    reasoning_tokens: Tokens | None = None
-    input_characters: Tokens | None = None
-    web_searches: Tokens | None = None
-    rerank_searches: Tokens | None = None
-    output_images: Tokens | None = None
-    audio_duration_seconds: Seconds | None = None
 
     @field_validator("timestamp")
     @classmethod
@@ -60,26 +42,9 @@ class Calculation(BaseModel):
             try:
                 told = rfc3339.parse(value)
             except ValueError as error:
-                raise _wrong(str(error)) from None
+                raise wrong(str(error)) from None
             if not EARLIEST_NS <= told < OPEN_END_NS:
-                raise _wrong("is before 2020 or after 2200")
-        return value
-
-    @field_validator("cached_tokens", "cache_write_tokens")
-    @classmethod
-    def _is_part_of_the_input(cls, value: int | None, info: ValidationInfo) -> int | None:
-        return _part(value, info, "input_tokens", "inputTokens")
-
-    @field_validator("reasoning_tokens")
-    @classmethod
-    def _is_part_of_the_output(cls, value: int | None, info: ValidationInfo) -> int | None:
-        return _part(value, info, "output_tokens", "outputTokens")
-
-    @field_validator("audio_duration_seconds")
-    @classmethod
-    def _is_of_audio(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
-        if value is not None and info.data.get("usage_type", "audio_stt") not in AUDIO:
-            raise _wrong(f"is for usageType {' or '.join(AUDIO)}")
+                raise wrong("is before 2020 or after 2200")
         return value
 
 
@@ -123,21 +88,9 @@ def answer(asked: Calculation, tenant: str, pricer: Pricer, now_ns: int) -> Valu
 def _observation(asked: Calculation, tenant: str, now_ns: int) -> pa.Table:
     record = Record(
         key=b"",
-        model=asked.model_id,
         account_id=asked.account_id or "",
-        usage_type=asked.usage_type,
-        provider=asked.provider or "",
-        input_tokens=asked.input_tokens,
-        output_tokens=asked.output_tokens,
-        cached_tokens=asked.cached_tokens,
-        cache_write_tokens=asked.cache_write_tokens,
-        reasoning_tokens=asked.reasoning_tokens,
-        audio_ns=None if asked.audio_duration_seconds is None else nanoseconds(asked.audio_duration_seconds),
-        input_characters=asked.input_characters,
-        web_searches=asked.web_searches,
-        rerank_searches=asked.rerank_searches,
-        output_images=asked.output_images,
         started_at_ns=rfc3339.parse(asked.timestamp) if asked.timestamp else None,
+        **asked.told(),
     )
     observation = to_observation(record, tenant, now_ns)
     tier = OBSERVATIONS.field("service_tier")
@@ -150,13 +103,3 @@ def _name(row: Mapping[str, Any], pricer: Pricer, now_ns: int) -> str:
     provider, _, name = row["price_key"].partition("/")
     found = model(pricer.book, now_ns, name, provider) if name else None
     return found.name if found else row["model_id"]
-
-
-def _part(value: int | None, info: ValidationInfo, whole: str, told: str) -> int | None:
-    if value is not None and value > (info.data.get(whole, 0) or 0):
-        raise _wrong(f"is part of {told}, and cannot be more than that")
-    return value
-
-
-def _wrong(message: str) -> PydanticCustomError:
-    return PydanticCustomError("wrong", "{message}", {"message": message})

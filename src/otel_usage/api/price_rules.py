@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from starlette.routing import Route
 from otel_usage import rfc3339
 from otel_usage.api import bodies, encoding
 from otel_usage.api.answering import answered, json_text
+from otel_usage.api.bodies import wrong
 from otel_usage.api.encoding import Value
 from otel_usage.api.parameters import faults_of, is_text, one_of
 from otel_usage.api.problems import Conflict, Fault, Invalid
@@ -33,7 +33,7 @@ _REVOKED: Final = {"reason": lambda _: "", "author": lambda _: ""}  # what is in
 
 def _exact(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, Decimal | int):
-        raise _wrong("is not a number")
+        raise wrong("is not a number")
     return Decimal(value)
 
 
@@ -66,14 +66,14 @@ class Body(BaseModel):
             try:
                 rfc3339.parse(value)
             except ValueError as error:
-                raise _wrong(str(error)) from None
+                raise wrong(str(error)) from None
         return value
 
     @field_validator("kind")
     @classmethod
     def _is_a_kind(cls, value: str) -> str:
         if detail := one_of(*Kind)(value):
-            raise _wrong(detail)
+            raise wrong(detail)
         return value
 
     def fields(self) -> dict[str, Any]:
@@ -165,10 +165,6 @@ class _Refusals:
                 raise Conflict(str(error), field=error.field and _camel(error.field)) from error
             case UnknownRule():
                 raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
-
-
-def _wrong(detail: str) -> PydanticCustomError:
-    return PydanticCustomError("wrong", "{detail}", {"detail": detail})
 
 
 def _camel(field: str) -> str:

@@ -6,7 +6,6 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Route
@@ -14,9 +13,10 @@ from starlette.routing import Route
 from otel_usage import rfc3339
 from otel_usage.api import bodies
 from otel_usage.api.answering import answered, json_text
+from otel_usage.api.bodies import wrong
+from otel_usage.api.call_fields import Id, Name
 from otel_usage.api.encoding import Value
 from otel_usage.api.problems import Conflict
-from otel_usage.api.records import Id, Name
 from otel_usage.auth import HEADER, Keys
 from otel_usage.config import Settings
 from otel_usage.differences import Difference
@@ -52,25 +52,25 @@ class Body(BaseModel):
         try:
             at_ns = rfc3339.parse(value)
         except ValueError as error:
-            raise _wrong(str(error)) from None
+            raise wrong(str(error)) from None
         if info.field_name == "to" and "from_" in info.data:
             past_ns = at_ns - rfc3339.parse(info.data["from_"])
             if not 0 < past_ns <= MAX_RANGE_NS:
-                raise _wrong(f"is not after from, at most {MAX_DAYS} days later")
+                raise wrong(f"is not after from, at most {MAX_DAYS} days later")
         return value
 
     @field_validator("run_id")
     @classmethod
     def _is_of_a_run(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("dry_run"):
-            raise _wrong('is of what is written: with "dryRun": false')
+            raise wrong('is of what is written: with "dryRun": false')
         return value
 
     @field_validator("reason")
     @classmethod
     def _has_a_reason(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None and not info.data.get("dry_run", True):
-            raise _wrong('is required with "dryRun": false')
+            raise wrong('is required with "dryRun": false')
         return value
 
     def reprice(self, tenant: str) -> Reprice:
@@ -146,7 +146,3 @@ def _money(each: Difference) -> Mapping[str, Value]:
         "billedAfter": each.billed_after,
         "difference": each.difference,
     }
-
-
-def _wrong(detail: str) -> PydanticCustomError:
-    return PydanticCustomError("wrong", "{detail}", {"detail": detail})
