@@ -1,6 +1,7 @@
 """GET /v1/usage: the origin's shapes, exact sums, and filters that apply to every number."""
 
 import json
+import time
 from decimal import Decimal
 
 import pytest
@@ -8,6 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from otel_usage import rfc3339
 from tests.api.conftest import Api
 from tests.store.rows import NOON, usage
 from tests.store.versions import written
@@ -35,6 +37,7 @@ async def test_records_are_listed_in_the_origins_shape(api: Api) -> None:
                 "unpricedReason": None,
             }
         ],
+        "nextCursor": None,
     }
 
 
@@ -219,6 +222,11 @@ async def test_yesterdays_answer_is_given_again_as_of_yesterday(api: Api) -> Non
         ({"context": "system"}, 1),
         ({"context": "customer", "accountId": "acc_1", "modelId": "gpt-4o-mini"}, 1),
         ({"accountId": "nobody"}, 0),
+        ({"transactionId": "txn_9"}, 1),
+        ({"provider": "azure"}, 1),
+        ({"usageType": "embedding"}, 1),
+        ({"usageStatus": "reported"}, 4),
+        ({"usageStatus": "missing"}, 0),
     ],
 )
 async def test_filters_apply_to_the_list_and_to_every_number_of_the_summary(
@@ -226,8 +234,8 @@ async def test_filters_apply_to_the_list_and_to_every_number_of_the_summary(
 ) -> None:
     await api.record()
     await api.record(modelId="gpt-4o-mini")
-    await api.record(accountId="acc_2")
-    await api.record("accountId", context="system")
+    await api.record(accountId="acc_2", transactionId="txn_9", provider="azure")
+    await api.record("accountId", context="system", usageType="embedding")
     listed = (await api.usage(**query))["usageRecords"]
     summary = (await api.usage(summary="true", **query))["summary"]
     cost = sum(Decimal(str(record["estimatedCostUsd"])) for record in listed)
@@ -246,6 +254,45 @@ async def test_the_newest_come_first_and_at_most_a_hundred_unless_asked(api: Api
     assert [record["id"] for record in (await api.usage())["usageRecords"]] == newest[:100]
     assert [record["id"] for record in (await api.usage(limit=1000))["usageRecords"]] == newest
     assert [record["id"] for record in (await api.usage(limit=1))["usageRecords"]] == newest[:1]
+
+
+async def _pages(api: Api, **query: str | int) -> list[list[str]]:
+    """The ids on each page, from the first one to the last."""
+    pages: list[list[str]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = await api.usage(**query, **cursor)
+        pages.append([record["id"] for record in answer["usageRecords"]])
+        if answer["nextCursor"] is None:
+            return pages
+        cursor = {"cursor": answer["nextCursor"]}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 12, 13])
+async def test_the_pages_of_a_list_are_the_list(api: Api, limit: int) -> None:
+    # Several start in the same nanosecond, and in the same hour.
+    starts = [NOON, NOON, NOON, NOON + 1, NOON + 3_600 * 10**9, NOON - 86_400 * 10**9] * 2
+    api.store.insert(usage(*({"call": call, "started_at": start} for call, start in enumerate(starts))))
+    whole = [record["id"] for record in (await api.usage(limit=1000))["usageRecords"]]
+    for query in (
+        {},
+        {"asOf": rfc3339.render(time.time_ns())},
+        {"from": "2025-11-01T00:00:00Z", "to": "2026-11-24T00:00:00Z"},
+    ):
+        pages = await _pages(api, limit=limit, **query)
+        assert [identity for page in pages for identity in page] == whole
+        assert {len(page) for page in pages[:-1]} <= {limit}
+        assert pages[-1]
+
+
+async def test_a_call_that_comes_between_two_pages_moves_no_other(api: Api) -> None:
+    calls = [{"call": call, "started_at": NOON + call} for call in range(1, 6)]
+    api.store.insert(usage(*calls))
+    first = await api.usage(limit=2)
+    api.store.insert(usage({"call": 9, "started_at": NOON + 9}, {"call": 8, "started_at": NOON}))
+    rest = await api.usage(limit=10, cursor=first["nextCursor"])
+    assert [record["id"][-1] for record in first["usageRecords"]] == ["5", "4"]
+    assert [record["id"][-1] for record in rest["usageRecords"]] == ["3", "2", "1", "8"]
 
 
 async def test_money_keeps_every_digit(api: Api) -> None:
@@ -337,6 +384,14 @@ async def test_rows_that_are_no_charge_have_no_summary(api: Api, role: str) -> N
         ("asOf=2190-01-01T00:00:00Z", ["asOf"]),
         ("asOf=yesterday&summary=true", ["asOf"]),
         ("asOf=", ["asOf"]),
+        ("cursor=", ["cursor"]),
+        ("cursor=5", ["cursor"]),
+        (f"cursor={2**63}-{'0' * 32}", ["cursor"]),
+        (f"cursor=1-{'0' * 32}&summary=true", ["cursor"]),
+        ("usageType=audio", ["usageType"]),
+        ("usageStatus=zero", ["usageStatus"]),
+        ("provider=", ["provider"]),
+        ("transactionId=", ["transactionId"]),
     ],
 )
 async def test_a_wrong_parameter_is_named(api: Api, query: str, fields: list[str]) -> None:

@@ -93,9 +93,19 @@ def test_the_rows_of_another_role_as_they_are_asked() -> None:
 
 
 @settings(max_examples=25)
-@given(tenant=texts, account_id=texts, model_id=texts, context=texts, role=texts)
+@given(
+    tenant=texts,
+    account_id=texts,
+    model_id=texts,
+    context=texts,
+    transaction_id=texts,
+    provider=texts,
+    usage_type=texts,
+    usage_status=texts,
+    role=texts,
+)
 def test_values_are_bound_and_never_part_of_the_sql(role: str, **values: Any) -> None:  # noqa: ANN401
-    meant, other = UsageFilter(**values), UsageFilter("a", "b", "c", "d")
+    meant, other = UsageFilter(**values), UsageFilter(*"abcdefgh")
     questions: tuple[Callable[[UsageFilter], Statement[Any]], ...] = (
         summarize,
         lambda which: list_usage(which, 1),

@@ -30,9 +30,9 @@ def recorded(call_id: bytes, call: RecordedCall) -> Value:
     }
 
 
-def listed(calls: Sequence[UsageRow]) -> Value:
-    """The answer to a question for records."""
-    return {"success": True, "usageRecords": [record(call) for call in calls]}
+def listed(calls: Sequence[UsageRow], following: str | None) -> Value:
+    """The answer to a question for records. `following`: the cursor of the next page, if there is one."""
+    return {"success": True, "usageRecords": [record(call) for call in calls], "nextCursor": following}
 
 
 def record(call: UsageRow) -> dict[str, Value]:

@@ -8,10 +8,11 @@ from typing import Final
 from starlette.datastructures import QueryParams
 
 from otel_usage import rfc3339
+from otel_usage.api import cursors
 from otel_usage.api.problems import Fault, Invalid
-from otel_usage.attributes import CONTEXTS
+from otel_usage.attributes import CONTEXTS, USAGE_TYPES
 from otel_usage.pricing.rules import OPEN_END_NS
-from otel_usage.store.queries import INFERENCE, ROLES, UsageFilter
+from otel_usage.store.queries import INFERENCE, ROLES, STATUSES, Place, UsageFilter
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
@@ -27,6 +28,8 @@ class Asked:
     filter: UsageFilter
     limit: int
     summary: bool
+    after: Place | None
+    """Of a list: where the page begins."""
 
 
 def parse(query: QueryParams, tenant: str, now_ns: int) -> Asked:
@@ -35,6 +38,8 @@ def parse(query: QueryParams, tenant: str, now_ns: int) -> Asked:
     if query.get("summary") == "true" and query.get("role", INFERENCE) in _NO_COST:
         told = f"has no summary: only the rows of role {INFERENCE} add up to what is charged"
         faults.append(Fault("role", told))
+    if query.get("summary") == "true" and "cursor" in query:
+        faults.append(Fault("cursor", "is of a list: a summary has no pages"))
     if faults:
         raise Invalid(faults)
     return Asked(
@@ -43,6 +48,10 @@ def parse(query: QueryParams, tenant: str, now_ns: int) -> Asked:
             account_id=query.get("accountId"),
             model_id=query.get("modelId"),
             context=query.get("context"),
+            transaction_id=query.get("transactionId"),
+            provider=query.get("provider"),
+            usage_type=query.get("usageType"),
+            usage_status=query.get("usageStatus"),
             role=query.get("role", INFERENCE),
             from_ns=time_of(query, "from"),
             to_ns=time_of(query, "to"),
@@ -50,6 +59,7 @@ def parse(query: QueryParams, tenant: str, now_ns: int) -> Asked:
         ),
         limit=int(query.get("limit", DEFAULT_LIMIT)),
         summary=query.get("summary") == "true",
+        after=cursors.parse(query["cursor"]) if "cursor" in query else None,
     )
 
 
@@ -132,6 +142,10 @@ def _is_past(now_ns: int) -> Check:
     return check
 
 
+def _is_cursor(value: str) -> str:
+    return "" if cursors.parse(value) else "is no nextCursor of an answer"
+
+
 def _order_faults(query: QueryParams) -> Iterator[Fault]:
     values = [query.get("from"), query.get("to")]
     if all(value is not None and not is_time(value) for value in values):
@@ -145,11 +159,16 @@ _USAGE: Final[Mapping[str, Check]] = {
     "accountId": is_text,
     "modelId": is_text,
     "context": one_of(*CONTEXTS),
+    "transactionId": is_text,
+    "provider": is_text,
+    "usageType": one_of(*USAGE_TYPES),
+    "usageStatus": one_of(*STATUSES),
     "role": one_of(*ROLES),
     "from": is_time,
     "to": is_time,
     "asOf": is_time,
     "limit": is_limit(MAX_LIMIT),
+    "cursor": _is_cursor,
     "summary": one_of("true", "false"),
 }
 """The parameters of GET /v1/usage."""

@@ -5,7 +5,7 @@ import time
 from starlette.requests import Request
 from starlette.routing import Route
 
-from otel_usage.api import answers, parameters
+from otel_usage.api import answers, cursors, parameters
 from otel_usage.api.answering import answered
 from otel_usage.api.encoding import Value
 from otel_usage.auth import HEADER, Keys
@@ -21,7 +21,10 @@ def routes(store: Store, keys: Keys) -> list[Route]:
         tenant = keys.tenant(request.headers.get(HEADER))
         asked = parameters.parse(request.query_params, tenant, time.time_ns())
         if not asked.summary:
-            return answers.listed(await store.query(list_usage(asked.filter, asked.limit)))
+            # One more than is shown: whether there is a next page.
+            rows = await store.query(list_usage(asked.filter, asked.limit + 1, asked.after))
+            page = rows[: asked.limit]
+            return answers.listed(page, cursors.of(page[-1]) if len(rows) > len(page) else None)
         sums = await store.query(summarize(asked.filter))
         models: list[UnpricedModel] = []
         if any(each.unpriced_calls for each in sums):

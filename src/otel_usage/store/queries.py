@@ -4,7 +4,7 @@ Every statement binds its tenant, and every value: none is ever part of the SQL 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from string import Template
 from typing import Final, Generic, TypeVar
@@ -13,6 +13,8 @@ Row = TypeVar("Row")
 
 INFERENCE, ROLLUP, DUPLICATE = ROLES = ("inference", "rollup", "duplicate")
 """What a stored row is: a call; a sum over calls; a call that another row is charged for."""
+STATUSES: Final = ("reported", "estimated", "missing")
+"""What is known of the usage of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,22 @@ class UsageFilter:
     account_id: str | None = None
     model_id: str | None = None
     context: str | None = None
+    transaction_id: str | None = None
+    provider: str | None = None
+    usage_type: str | None = None
+    usage_status: str | None = None
     role: str = INFERENCE
     from_ns: int | None = None
     to_ns: int | None = None
     as_of_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a list of rows: after the row that has these."""
+
+    started_at_ns: int
+    call_id: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +182,10 @@ _CONDITIONS: Final = {
     "context": "context = {context:String}",
     "model_id": "(model_id = {model_id:String} OR request_model = {model_id:String} "
     "OR response_model = {model_id:String})",
+    "transaction_id": "transaction_id = {transaction_id:String}",
+    "provider": "provider = {provider:String}",
+    "usage_type": "usage_type = {usage_type:String}",
+    "usage_status": "usage_status = {usage_status:String}",
     "from_ns": "greatest(started_at, fromUnixTimestamp64Nano({from_ns:Int64}, 'UTC')) = started_at",
     "to_ns": "greatest(started_at, fromUnixTimestamp64Nano({to_ns:Int64}, 'UTC')) != started_at",
 }
@@ -181,6 +199,11 @@ _HOURS: Final = {
     "last_hour_ns": "started_at < fromUnixTimestamp64Nano({last_hour_ns:Int64}, 'UTC')",
 }
 _HOUR_NS: Final = 3_600 * 10**9
+
+_AFTER: Final = (
+    "(toUnixTimestamp64Nano(started_at) != {after_ns:Int64} "
+    "OR call_id > toFixedString(unhex({after_call:String}), 16))"
+)
 
 _NOW: Final = "usage FINAL"
 
@@ -207,16 +230,26 @@ _OF_KEY: Final = {
 """What is demanded of every version of a row, if it is given."""
 _VERSIONED: Final = (
     "tenant, account_id, started_at, call_id, version, is_deleted, inserted_at, role, duplicate_of, context, "
-    "attribution, transaction_id, provider, request_model, response_model, service_tier, usage_status, "
-    "input_tokens, output_tokens, model_id, list_cost, billed_cost, unpriced_reason, unpriced_units"
+    "attribution, transaction_id, usage_type, provider, request_model, response_model, service_tier, "
+    "usage_status, input_tokens, output_tokens, model_id, list_cost, billed_cost, unpriced_reason, "
+    "unpriced_units"
 )
 """The columns that can be asked for as they were."""
 
 
-def list_usage(usage: UsageFilter, limit: int) -> Statement[UsageRow]:
-    """The newest rows, at most `limit` of them."""
-    sql, parameters = about(_LIST_USAGE, usage)
-    return Statement("list_usage", sql, {**parameters, "limit": limit}, UsageRow)
+def list_usage(usage: UsageFilter, limit: int, after: Place | None = None) -> Statement[UsageRow]:
+    """The newest rows, or the newest that come after a place, at most `limit` of them.
+
+    In order of their start, the last one first, and of their identity. What is before the place is not read.
+    """
+    if after is None:
+        sql, parameters = about(_LIST_USAGE, usage)
+        return Statement("list_usage", sql, {**parameters, "limit": limit}, UsageRow)
+    end_ns = after.started_at_ns + 1  # others may have started in the same nanosecond
+    before = replace(usage, to_ns=end_ns if usage.to_ns is None else min(usage.to_ns, end_ns))
+    sql, parameters = about(_LIST_USAGE, before, _AFTER)
+    told = {"limit": limit, "after_ns": after.started_at_ns, "after_call": after.call_id.hex()}
+    return Statement("list_usage", sql, {**parameters, **told}, UsageRow)
 
 
 def summarize(usage: UsageFilter) -> Statement[UsageSum]:
