@@ -52,6 +52,10 @@ class ChdbServer:
     requests: list[Mapping[str, str]] = field(default_factory=list)
     """The URL parameters of each request."""
 
+    def recover(self) -> None:
+        """Be as one that was just started."""
+        self.delay, self.failure, self.read_only, self.requests = 0, "", False, []
+
     def dsn(self, database: str) -> str:
         return f"http://127.0.0.1:{self.port}/{database}"
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 import pytest
 import structlog
 from click.testing import CliRunner, Result
-from clickhouse_connect.driver.client import Client
 
 from otel_usage.api.unpriced import answer
 from otel_usage.cli import main
@@ -66,13 +65,13 @@ def _logging_restored() -> Iterator[None]:
 
 
 @pytest.fixture
-def run(dsn: str, chdb_client: Client) -> Any:  # noqa: ANN401, ARG001 (the engine stays)
+def run(migrated_dsn: str) -> Any:  # noqa: ANN401
     """Run `otel-usage prices rules` with these arguments, on a database with its schema."""
-    with Store.open(Settings(dsn=dsn)):
-        pass
 
     def invoke(*arguments: str) -> Result:
-        result = CliRunner().invoke(main, ["prices", "rules", *arguments], env={"OTEL_USAGE_DSN": dsn})
+        result = CliRunner().invoke(
+            main, ["prices", "rules", *arguments], env={"OTEL_USAGE_DSN": migrated_dsn}
+        )
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result

@@ -102,9 +102,10 @@ class Server:
 
 
 @pytest.fixture
-async def server(dsn: str, database: str, chdb_client: Client) -> AsyncIterator[Server]:
-    with Failing.open(Settings(dsn=dsn)) as store:
-        async with Ingest(Settings(dsn=dsn), store, pricer()) as ingest:
+async def server(migrated_dsn: str, database: str, chdb_client: Client) -> AsyncIterator[Server]:
+    settings = Settings(dsn=migrated_dsn)
+    with Failing.open(settings) as store:
+        async with Ingest(settings, store, pricer()) as ingest:
             yield Server(store, chdb_client, ingest, database)
 
 

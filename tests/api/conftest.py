@@ -69,6 +69,6 @@ def book() -> Pricer:
 
 
 @pytest.fixture
-async def api(book: Pricer, dsn: str) -> AsyncIterator[Api]:
-    async with serving(book, Settings(dsn=dsn)) as running:
+async def api(book: Pricer, migrated_dsn: str) -> AsyncIterator[Api]:
+    async with serving(book, Settings(dsn=migrated_dsn)) as running:
         yield running

@@ -30,9 +30,9 @@ _OPEN_METRICS = "application/openmetrics-text"
 
 
 @pytest.fixture
-async def locked(book: Pricer, dsn: str) -> AsyncIterator[Api]:
+async def locked(book: Pricer, migrated_dsn: str) -> AsyncIterator[Api]:
     """The API of a server with a key."""
-    async with serving(book, Settings(dsn=dsn, api_key="secret")) as running:
+    async with serving(book, Settings(dsn=migrated_dsn, api_key="secret")) as running:
         yield running
 
 

@@ -70,8 +70,8 @@ class Server:
 
 
 @pytest.fixture
-async def server(dsn: str) -> AsyncIterator[Server]:
-    settings = Settings(dsn=dsn)
+async def server(migrated_dsn: str) -> AsyncIterator[Server]:
+    settings = Settings(dsn=migrated_dsn)
     with Store.open(settings) as store:
         feed = PriceFeed(store)
         async with Ingest(settings, store, await feed.load()) as ingest:

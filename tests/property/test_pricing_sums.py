@@ -39,9 +39,9 @@ def book() -> PriceBook:
 
 
 @pytest.fixture
-async def api(book: PriceBook, dsn: str) -> AsyncIterator[Api]:
+async def api(book: PriceBook, migrated_dsn: str) -> AsyncIterator[Api]:
     pricer = Pricer(book, _rules(random.Random(7)))
-    async with serving(pricer, Settings(dsn=dsn)) as running:
+    async with serving(pricer, Settings(dsn=migrated_dsn)) as running:
         yield running
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -12,7 +11,6 @@ from clickhouse_connect.driver.client import Client
 from otel_usage.config import Settings
 from otel_usage.store import Store
 from otel_usage.store.client import connect, parse
-from tests import chdb_server
 from tests.chdb_server import ChdbServer
 
 _SERVERS: Final = [
@@ -23,10 +21,10 @@ _SERVERS: Final = [
 
 
 @pytest.fixture
-def server(chdb_path: Path) -> Iterator[ChdbServer]:
-    """ClickHouse's HTTP interface over this process's chDB."""
-    with chdb_server.running(chdb_path) as running:
-        yield running
+def server(one_server: ChdbServer) -> ChdbServer:
+    """ClickHouse's HTTP interface over this process's chDB: well, and asked nothing yet."""
+    one_server.recover()
+    return one_server
 
 
 @pytest.fixture(params=["chdb", "http", *_SERVERS])
@@ -50,8 +48,12 @@ def any_client(any_dsn: str) -> Iterator[Client]:
 
 
 @pytest.fixture
-def any_store(any_dsn: str, any_client: Client) -> Iterator[Store]:
+def any_store(
+    request: pytest.FixtureRequest, database: str, any_dsn: str, any_client: Client
+) -> Iterator[Store]:
     """An empty store, on each engine in turn; `any_client` has its database chosen."""
+    if parse(any_dsn).database == database:  # it is of this process's chDB
+        request.getfixturevalue("migrated")
     with Store.open(Settings(dsn=any_dsn)) as store:
         any_client.database = parse(any_dsn).database
         yield store
