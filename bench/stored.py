@@ -1,4 +1,4 @@
-"""Asks the table `usage` in a chDB directory: `python -m bench.stored DATA_DIR QUERY` prints JSON lines.
+"""Asks the table of usage in a chDB directory: `python -m bench.stored DATA_DIR QUERY` prints JSON lines.
 
 `{table}` in the query is the table. A program, because one process may open a directory once, and only
 after the receiver has closed it.
@@ -13,7 +13,7 @@ import clickhouse_connect
 def _rows(data_dir: str, query: str) -> list[dict[str, object]]:
     client = clickhouse_connect.get_client(interface="chdb", path=data_dir)
     tables = client.query(
-        "SELECT database, name FROM system.tables WHERE name = 'usage' AND engine LIKE '%MergeTree'"
+        "SELECT database, name FROM system.tables WHERE name IN ('usage', 'usage_rows') AND engine LIKE '%MergeTree'"
     ).result_rows
     ((database, name),) = tables
     result = client.query(query.replace("{table}", f"`{database}`.`{name}`"))

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import gc
 import itertools
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 
 from otel_usage.config import Settings
 from otel_usage.pricing import PriceBook
-from otel_usage.store import Store
+from otel_usage.store import Store, schema
 from otel_usage.store.client import Embedded, connect
 from tests import chdb_server
 from tests.chdb_server import ChdbServer
@@ -83,22 +84,25 @@ def one_server(chdb_path: Path) -> Iterator[ChdbServer]:
 
 
 @pytest.fixture(scope="session")
-def tables(chdb_path: Path, chdb_client: Client) -> Sequence[str]:
-    """The tables of the database `template`, which has all migrations."""
+def template(chdb_path: Path, chdb_client: Client) -> Sequence[str]:
+    """Statements that make what the database `template` has, after all migrations, in the database `{database}`."""
     Store.open(Settings(dsn=f"chdb://{chdb_path}?database=template")).close()
-    found = chdb_client.query("SELECT name FROM system.tables WHERE database = 'template'").result_rows
-    return [str(name) for (name,) in found]
+    made = re.findall(r"^CREATE \S+.*? (?:EXISTS|VIEW) (\w+)", schema.show(), re.MULTILINE)  # in their order
+    told = chdb_client.query("SELECT name, create_table_query FROM system.tables WHERE database = 'template'")
+    sql = {str(name): str(create) for name, create in told.result_rows}
+    assert sorted(made) == sorted(sql)
+    return [sql[name].replace("template.", "{database}.") for name in made]
 
 
 @pytest.fixture
-def migrated(chdb_client: Client, database: str, tables: Sequence[str]) -> str:
+def migrated(chdb_client: Client, database: str, template: Sequence[str]) -> str:
     """The name of a new database with all migrations: a copy, which takes a third of the time they take."""
     for statement in (
-        f"CREATE DATABASE {database} ENGINE = Atomic",
-        *(f"CREATE TABLE {database}.{table} AS template.{table}" for table in tables),
-        f"INSERT INTO {database}.schema_migrations SELECT * FROM template.schema_migrations",  # noqa: S608 (ours)
+        "CREATE DATABASE {database} ENGINE = Atomic",
+        *template,
+        "INSERT INTO {database}.schema_migrations SELECT * FROM template.schema_migrations",
     ):
-        chdb_client.command(statement, use_database=False)
+        chdb_client.command(statement.replace("{database}", database), use_database=False)
     return database
 
 

@@ -90,7 +90,7 @@ class Server:
         self.ingest.pricer = pricer(*rules)
         return Repricing(self.ingest, self.store, page_rows)
 
-    def select(self, columns: str, table: str = "usage FINAL", order: str = "1") -> list[tuple[Any, ...]]:
+    def select(self, columns: str, table: str = "usage_rows FINAL", order: str = "1") -> list[tuple[Any, ...]]:
         sql = f"SELECT {columns} FROM {self.database}.{table} ORDER BY {order}"  # noqa: S608 (ours)
         return [tuple(row) for row in self.client.query(sql).result_rows]
 
@@ -253,7 +253,7 @@ async def test_killed_anywhere_and_asked_for_again_a_run_ends_the_same(server: S
     writes, killed = 0, True
     while killed:
         writes += 1
-        for table in ("usage", "usage_history", "reprice_runs"):
+        for table in ("usage_rows", "usage_history", "reprice_runs"):
             server.client.command(f"TRUNCATE TABLE {server.database}.{table}")
         server.store.insert(rows)
         server.store.fail_at(writes)

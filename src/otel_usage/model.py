@@ -135,7 +135,7 @@ USAGE: Final = pa.schema(
         pa.field("price_run", NAME, nullable=False),
     ]
 )
-"""One call's accepted, priced usage: the columns of the ClickHouse table `usage`, in its order.
+"""One call's accepted, priced usage: the columns of the ClickHouse table `usage_rows`, in its order.
 
 `billed_cost` is NULL if and only if `unpriced_reason` is not empty. `list_cost` is NULL then, and where only
 a rule of the tenant's knows a price. `unit_prices` and `billed_unit_prices` are JSON objects, price key to

@@ -328,7 +328,7 @@ async def test_a_record_of_anything_used_is_reported(api: Api, told: str) -> Non
 
 
 async def _stored(api: Api, columns: str) -> Sequence[tuple[Any, ...]]:
-    statement = Statement("stored", f"SELECT {columns} FROM usage FINAL", {}, lambda *values: values)  # noqa: S608
+    statement = Statement("stored", f"SELECT {columns} FROM usage_rows FINAL", {}, lambda *values: values)  # noqa: S608
     return await api.store.query(statement)
 
 

@@ -90,7 +90,7 @@ def stored(database: str, chdb_client: Client) -> Callable[[], Bill]:
     columns = ", ".join(("role", "is_deleted", "trace_id", *BILLED))
 
     def read() -> Bill:
-        answer = chdb_client.query(f"SELECT {columns} FROM {database}.usage FINAL")  # noqa: S608 (ours)
+        answer = chdb_client.query(f"SELECT {columns} FROM {database}.usage_rows FINAL")  # noqa: S608 (ours)
         return bill(dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows)
 
     return read

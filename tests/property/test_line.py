@@ -48,7 +48,7 @@ def send(chdb_path: Path, chdb_client: Client) -> Send:
         try:
             with Store.open(settings) as store:
                 outcomes = asyncio.run(_deliver(Ingest(settings, store, book), deliveries))
-            query = f"SELECT {_STABLE} FROM {database}.usage FINAL"  # noqa: S608 (ours)
+            query = f"SELECT {_STABLE} FROM {database}.usage_rows FINAL"  # noqa: S608 (ours)
             return outcomes, sorted(chdb_client.query(query).result_rows, key=str)
         finally:
             chdb_client.command(f"DROP DATABASE IF EXISTS {database} SYNC", use_database=False)

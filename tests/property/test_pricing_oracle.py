@@ -9,7 +9,7 @@ Where genai-prices gives a price that is none, ours is unknown, with a reason. `
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -68,6 +68,7 @@ _TOKENS: Final = {
 _COUNTS: Final = {each: each for each in ("input_characters", "web_searches", "rerank_searches")}
 _DURATIONS: Final = {"input_audio_ns": "input_audio_seconds", "output_audio_ns": "output_audio_seconds"}
 _NAMES: Final = _TOKENS | _COUNTS | _DURATIONS
+_SIDES: Final = ("input", "output")
 _SHARES: Final = {
     "cache_read_tokens": 3,
     "cache_write_tokens": 5,
@@ -235,11 +236,7 @@ def _found(case: Case) -> tuple[Provider, ModelInfo] | None:
 
 
 def _has_no_price(prices: ModelPrice, counts: Mapping[str, int]) -> bool:
-    """Whether something was used that nothing is charged for.
-
-    Tokens, audio, characters and reranked documents measure one thing: what is charged by one is paid, and
-    of that one each part must have a price. Searches of the web are paid beside.
-    """
+    """Whether something was used that nothing is charged for: neither it, nor what measures the same."""
     priced = [
         unit["dimensions"].items() for unit in unit_data.values() if _is_priced(prices, unit["price_key"])
     ]
@@ -248,17 +245,45 @@ def _has_no_price(prices: ModelPrice, counts: Mapping[str, int]) -> bool:
         return any(each <= unit_data[unit]["dimensions"].items() for each in priced)
 
     used = {_NAMES[name] for name, count in counts.items() if count}
-    told = {_measure(unit) for unit in used - {"web_searches"}} or {_measure("input_tokens")}
-    charged = {_measure(unit) for unit in _NAMES.values() if paid(unit)} & told
-    if not charged:
-        return not _is_priced(prices, "requests_kcount") or any(not paid(unit) for unit in used)
-    return any(not paid(unit) for unit in used if unit == "web_searches" or _measure(unit) in charged)
+    read, written = (any(paid(unit) for unit in _TOKENS.values() if _is_of(unit, side)) for side in _SIDES)
+    told = {each for each in used if each != "web_searches" and each not in _TOKENS.values()}
+    excused = set(_same_as_tokens(prices, counts, used, read=read, written=written))
+    if any(paid(unit) for unit in told if unit.endswith("_seconds")):
+        excused.add("input_characters")
+    if "input_characters" in told and paid("input_characters"):
+        excused.add("output_audio_seconds")
+    by_token = (read and "input_tokens" in used) or (written and "output_tokens" in used)
+    if any(map(paid, told)) and not by_token:
+        excused |= {*_TOKENS.values()}
+    if not used - {"web_searches"} and not read and not written:
+        return not _is_priced(prices, "requests_kcount")
+    return any(not paid(unit) for unit in used - excused)
 
 
-def _measure(unit: str) -> tuple[str, str]:
-    """Audio that is heard and audio that is made are two, tokens are one."""
-    dimensions = unit_data[unit]["dimensions"]
-    return dimensions["family"], dimensions.get("direction", "") if "durations" in dimensions.values() else ""
+def _same_as_tokens(
+    prices: ModelPrice, counts: Mapping[str, int], used: Collection[str], *, read: bool, written: bool
+) -> Iterator[str]:
+    """What is in tokens that are paid, at a price that is known."""
+    if read and "input_tokens" in used:
+        yield "input_characters"
+        if counts.get("input_audio_tokens") or _cost_the_same(prices, "input_audio_mtok", "input_mtok"):
+            yield "input_audio_seconds"
+        if not written:
+            yield "rerank_searches"
+    if (
+        written
+        and "output_tokens" in used
+        and (counts.get("output_audio_tokens") or _cost_the_same(prices, "output_audio_mtok", "output_mtok"))
+    ):
+        yield "output_audio_seconds"
+
+
+def _cost_the_same(prices: ModelPrice, one: str, other: str) -> bool:
+    return _is_priced(prices, one) and prices.__dict__[one] == prices.__dict__.get(other)
+
+
+def _is_of(unit: str, side: str) -> bool:
+    return bool(unit_data[unit]["dimensions"]["direction"] == side)
 
 
 def _is_priced(prices: ModelPrice, key: str) -> bool:

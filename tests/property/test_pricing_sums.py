@@ -75,7 +75,7 @@ async def test_rows_components_accounts_models_and_days_add_up_to_the_summary(
 ) -> None:
     priced = price(_calls(random.Random(seed), 900), api.ingest.pricer)
     api.store.insert(priced)
-    rows = [*chdb_client.query(f"SELECT * FROM {database}.usage FINAL").named_results()]  # noqa: S608 (ours)
+    rows = [*chdb_client.query(f"SELECT * FROM {database}.usage_rows FINAL").named_results()]  # noqa: S608 (ours)
     assert len(rows) == 900
     total = await _summary(api)
     billed, listed = total["totalCostUsd"], total["totalListCostUsd"]

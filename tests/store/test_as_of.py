@@ -41,7 +41,7 @@ async def test_a_row_that_was_replaced_is_shown_as_it_was(any_store: Store) -> N
 @pytest.mark.anyio
 async def test_a_version_that_is_stored_twice_is_one(any_store: Store) -> None:
     old = usage({"call": 1, "version": 1})
-    for table in ("usage", "usage_history", "usage_history"):
+    for table in ("usage_rows", "usage_history", "usage_history"):
         written(any_store, old, MONDAY, table)
     assert len(await any_store.query(list_usage(replace(MINE, as_of_ns=MONDAY), 10))) == 1
 
@@ -144,10 +144,10 @@ def test_at_every_moment_the_answer_is_the_one_given_then(
         if change.call in kept:
             tables.append((*kept[change.call], "usage_history"))
             if not change.merged:
-                tables.append((*kept[change.call], "usage"))
+                tables.append((*kept[change.call], "usage_rows"))
         kept[change.call] = (row, at)
         now.append({**now[-1], change.call: change})
-    tables += [(stored, at, "usage") for stored, at in kept.values()]
+    tables += [(stored, at, "usage_rows") for stored, at in kept.values()]
     for stored, at, table in tables:
         written(store, usage(stored), at, table)
     for at, state in zip([MONDAY - HOUR, *times], now, strict=True):

@@ -95,7 +95,7 @@ def test_many_threads_append_while_the_writer_inserts(any_store: Store, any_clie
             job.result()
     counts = [
         any_client.command(f"SELECT count() FROM {table}")  # noqa: S608 (ours)
-        for table in (BOOKS, EVENTS, "usage")
+        for table in (BOOKS, EVENTS, "usage_rows")
     ]
     assert counts == [40, 40, 20]
 

@@ -98,10 +98,10 @@ def test_more_keys_than_one_question_has_room_for_are_found(any_store: Store) ->
     some = [{"call": number, "account_id": accounts[number % 700]} for number in range(7_000)]
     rows = usage(*some)
     any_store.insert(rows)
-    found = history.find(any_store, "usage", "default", history.keys(rows))
+    found = history.find(any_store, "usage_rows", "default", history.keys(rows))
     assert sorted(found["call_id"].to_pylist()) == sorted(rows["call_id"].to_pylist())
     assert found.schema == history.VERSIONS
-    assert history.find(any_store, "usage", "other", history.keys(rows)).num_rows == 0
+    assert history.find(any_store, "usage_rows", "other", history.keys(rows)).num_rows == 0
 
 
 async def test_who_paid_is_found_as_it_was_before_a_late_span_told_otherwise(any_store: Store) -> None:
@@ -135,7 +135,7 @@ async def test_files_that_are_taken_again_after_a_restart_change_nothing(
         return [
             tuple(row)
             for row in any_client.query(
-                "SELECT account_id, call_id, version, inserted_at, writer FROM usage ORDER BY ALL"
+                "SELECT account_id, call_id, version, inserted_at, writer FROM usage_rows ORDER BY ALL"
             ).result_rows
         ]
 

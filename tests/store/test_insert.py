@@ -57,7 +57,7 @@ def test_every_column_survives_to_the_last_digit(any_store: Store, any_client: C
         dict.fromkeys(TOKEN_COLUMNS, 0),
     )
     any_store.insert(rows)
-    stored = _look(any_client, "SELECT * FROM usage ORDER BY call_id").drop_columns([INSERTED_AT])
+    stored = _look(any_client, "SELECT * FROM usage_rows ORDER BY call_id").drop_columns([INSERTED_AT])
     assert stored.column_names == USAGE.names
     assert _plain(stored) == _plain(rows)
 
@@ -67,7 +67,7 @@ def test_a_table_of_many_chunks_with_a_dictionary_each_is_one_insert(
 ) -> None:
     chunks = [usage({"call": index, "account_id": f"acc_{index}"}) for index in range(20)]
     any_store.insert(pa.concat_tables(chunks))
-    stored = _look(any_client, "SELECT account_id FROM usage ORDER BY call_id")["account_id"]
+    stored = _look(any_client, "SELECT account_id FROM usage_rows ORDER BY call_id")["account_id"]
     assert stored.to_pylist() == [f"acc_{index}" for index in range(20)]
 
 
@@ -107,7 +107,7 @@ async def test_merged_parts_answer_as_fresh_ones(any_store: Store, any_client: C
         calls = ({"call": call, "version": version, "output_tokens": version} for call in range(5))
         any_store.insert(usage(*calls))
     before = await _versions(any_store)
-    any_client.command("OPTIMIZE TABLE usage FINAL")
+    any_client.command("OPTIMIZE TABLE usage_rows FINAL")
     assert before == await _versions(any_store) == [8] * 5
 
 
@@ -147,7 +147,7 @@ def test_an_insert_is_told_to_be_durable(server: ChdbServer, database: str) -> N
 
 @pytest.mark.usefixtures("any_store")
 def test_the_table_is_told_to_survive_a_power_cut(any_client: Client) -> None:
-    made = str(any_client.command("SHOW CREATE TABLE usage"))
+    made = str(any_client.command("SHOW CREATE TABLE usage_rows"))
     assert "fsync_after_insert = 1" in made
     assert "fsync_part_directory = 1" in made
 
@@ -200,5 +200,5 @@ def test_names_may_come_with_any_dictionary(any_store: Store, any_client: Client
     names = pa.DictionaryArray.from_arrays(pa.array([3, 1, 3], pa.int32()), pa.array(["", "a", "c", "b"]))
     index = USAGE.get_field_index("account_id")
     any_store.insert(rows.set_column(index, USAGE.field(index), names))
-    stored = _look(any_client, "SELECT account_id FROM usage ORDER BY call_id")["account_id"]
+    stored = _look(any_client, "SELECT account_id FROM usage_rows ORDER BY call_id")["account_id"]
     assert stored.to_pylist() == ["b", "a", "b"]

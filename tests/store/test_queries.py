@@ -32,7 +32,7 @@ GOLDEN_LIST: Final = """\
 SELECT
     call_id, context, account_id, model_id, input_tokens, output_tokens, billed_cost,
     toUnixTimestamp64Nano(started_at), role, duplicate_of, usage_status, unpriced_reason
-FROM usage FINAL
+FROM usage_rows FINAL
 WHERE role = 'inference' AND unpriced_reason != 'call_failed' AND tenant = {tenant:String}
 ORDER BY started_at DESC, call_id
 LIMIT {limit:UInt32}"""
@@ -50,7 +50,7 @@ sumIf(ifNull(input_tokens, 0) + ifNull(output_tokens, 0), usage_status = 'estima
     countIf(attribution = 'unattributed'), \
 sumIf(ifNull(input_tokens, 0) + ifNull(output_tokens, 0), attribution = 'unattributed'),
     sumIf(billed_cost, attribution = 'unattributed')
-FROM usage FINAL
+FROM usage_rows FINAL
 WHERE role = 'inference' AND unpriced_reason != 'call_failed' AND tenant = {tenant:String} \
 AND account_id = {account_id:String} AND context = {context:String} \
 AND (model_id = {model_id:String} OR request_model = {model_id:String} \

@@ -14,8 +14,14 @@ from otel_usage.pricing.pricer import Pricer
 from otel_usage.pricing.quote import (
     CHARACTERS,
     IMAGES,
+    IMAGES_IN_TOKENS,
     INPUT_AUDIO,
+    INPUT_AUDIO_IN_TOKENS,
+    INPUT_TOKENS,
+    NOTHING,
     OUTPUT_AUDIO,
+    OUTPUT_AUDIO_IN_TOKENS,
+    OUTPUT_TOKENS,
     SEARCHES,
     TOKENS,
     Kind,
@@ -24,12 +30,18 @@ from otel_usage.pricing.quote import (
 from otel_usage.pricing.rules import Rules
 
 _NAMES: Final = ("provider", "response_model", "request_model", "service_tier")
-_MEASURES: Final = {
+_TOKENS: Final = {"input_tokens": INPUT_TOKENS, "output_tokens": OUTPUT_TOKENS}
+_QUANTITIES: Final = {
     "input_audio_ns": INPUT_AUDIO,
     "output_audio_ns": OUTPUT_AUDIO,
     "input_characters": CHARACTERS,
     "rerank_searches": SEARCHES,
     "output_images": IMAGES,
+}
+_IN_TOKENS: Final = {
+    "input_audio_tokens": (INPUT_AUDIO, INPUT_AUDIO_IN_TOKENS),
+    "output_audio_tokens": (OUTPUT_AUDIO, OUTPUT_AUDIO_IN_TOKENS),
+    "output_image_tokens": (IMAGES, IMAGES_IN_TOKENS),
 }
 
 Counts = Mapping[str, npt.NDArray[np.int64]]
@@ -38,7 +50,7 @@ Counts = Mapping[str, npt.NDArray[np.int64]]
 def quotes(observations: pa.Table, counts: Counts, pricer: Pricer) -> tuple[Sequence[Quote], Rows]:
     """The quotes of the kinds of calls there are, and per row which is its."""
     names = [Names.of(observations[name]) for name in _NAMES]
-    told = _told(counts, len(observations))
+    told = _told(observations, counts)
     ruled = _Ruled.of(observations, pricer.rules) if pricer.rules.tenants else None
     first, kind = groups([*(name.index for name in names), told, *(ruled.keys if ruled else ())])
     texts = (name.take(first).texts() for name in names)
@@ -58,18 +70,28 @@ def quotes(observations: pa.Table, counts: Counts, pricer: Pricer) -> tuple[Sequ
     ], finer
 
 
-def _told(counts: Counts, rows: int) -> npt.NDArray[np.int64]:
+def _told(observations: pa.Table, counts: Counts) -> npt.NDArray[np.int64]:
     """The measures that each call is told in. One that is told in none has its tokens unknown."""
-    if not any(name in counts for name in _MEASURES):
+    rows = len(observations)
+    if not any(name in counts for name in _QUANTITIES):
         return np.full(rows, TOKENS)
+    told, tokens = _used(counts, _QUANTITIES, rows), _used(counts, _TOKENS, rows)
+    for name, (measure, in_tokens) in _IN_TOKENS.items():
+        if name in counts:
+            told[(told & measure > 0) & (counts[name] > 0)] |= in_tokens
+    some, nothing = told > 0, (told == 0) & (tokens == 0)
+    for name, bit in _QUANTITIES.items():
+        if name in counts and nothing.any():
+            told[nothing & observations[name].is_valid().to_numpy()] |= bit | NOTHING
+    return np.where(some, told | tokens, told | TOKENS)
+
+
+def _used(counts: Counts, measures: Mapping[str, int], rows: int) -> npt.NDArray[np.int64]:
     told = np.zeros(rows, np.int64)
-    for name in ("input_tokens", "output_tokens"):
+    for name, bit in measures.items():
         if name in counts:
-            told[counts[name] > 0] |= TOKENS
-    for name, bit in _MEASURES.items():
-        if name in counts:
-            told[counts[name] > 0] |= bit
-    return np.where(told == 0, TOKENS, told)
+            told |= np.where(counts[name] > 0, bit, 0)
+    return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,11 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
-from otel_usage.pricing import rate
+from otel_usage.pricing import measures, rate
 from otel_usage.pricing.match import Match
 from otel_usage.pricing.quote import (
-    CHARACTERS,
-    IMAGES,
-    INPUT_AUDIO,
     MEASURES,
-    OUTPUT_AUDIO,
-    SEARCHES,
+    NOTHING,
     TOKENS,
     Quote,
     Rate,
@@ -38,16 +34,6 @@ _BATCH: Final = "batch"
 _FREE: Final[rate.Prices] = {"requests_kcount": Decimal(0)}
 _STATED_ONCE: Final = "litellm"
 """The source that states one price in several measures, of which one is to be paid."""
-_BY_TIME: Final = (INPUT_AUDIO, OUTPUT_AUDIO)
-_KEYS: Final = {
-    INPUT_AUDIO: rate.DURATIONS["input_audio_ns"],
-    OUTPUT_AUDIO: rate.DURATIONS["output_audio_ns"],
-    CHARACTERS: ("input_mchars",),
-    SEARCHES: ("rerank_searches_kcount",),
-    IMAGES: ("output_images_kcount",),
-}
-"""The price keys of the measures that are no tokens."""
-_NO_TOKENS: Final = frozenset({"input_characters", "rerank_searches", "web_searches", "output_images"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +70,10 @@ def quote(matches: Sequence[Match], unknown: str, service_tier: str, told: int, 
 
 
 def rate_of(prices: rate.Prices, told: int, *, stated_once: bool = False) -> Rate:
-    """The rate of calls told in these measures. `stated_once`: only the first that has a price is charged."""
-    charged = _priced(prices) & told
-    if stated_once and charged:
-        first = charged & -charged  # the lowest bit: tokens before audio before characters
-        charged = charged & (INPUT_AUDIO | OUTPUT_AUDIO) if first in _BY_TIME else first
-    left_out = {key for bit, keys in _KEYS.items() if not charged & bit for key in keys}
-    left_out -= {key for bit, keys in _KEYS.items() if charged & bit for key in keys}
-    if not charged & INPUT_AUDIO:
-        left_out |= {*rate.MINIMUMS.values()}
-    held = {key: value for key, value in prices.items() if key not in left_out}
-    return Rate(rate.weigh(held), _covered(prices, charged), charged)
+    """The rate of calls told in these measures. `stated_once`: of measures of the same one is charged."""
+    charged = measures.charged(prices, told, stated_once=stated_once)
+    paid = measures.paid(prices, told, charged)
+    return Rate(rate.weigh(measures.held(prices, charged)), measures.covered(prices, charged, paid), paid)
 
 
 def free(told: int) -> Rate:
@@ -103,11 +82,15 @@ def free(told: int) -> Rate:
 
 
 def lacking(one: Rate, told: int) -> str:
-    """What such a call used and this rate has no price for; empty if one of its measures is paid."""
-    if one.charged or not told:
+    """What such a call used and this rate has no price for; empty if there is nothing.
+
+    Of tokens only if no measure is paid: else, or under a fee per call, they are looked at row by row.
+    """
+    if told & NOTHING and one.paid & told:
         return ""
-    # Under a fee per call what is counted is looked at row by row; what is timed has no count.
-    missing = told & (INPUT_AUDIO | OUTPUT_AUDIO) if one.weights.per_call else told
+    missing = told & ~one.paid
+    if one.paid & told or one.weights.per_call:
+        missing &= ~TOKENS
     return ",".join(name for bit, name in MEASURES.items() if missing & bit)
 
 
@@ -142,26 +125,9 @@ def _quote(match: Match, tier: str, told: int, at: datetime, standard: ModelPric
     if not (any(base.covered) or base.weights.per_call or any(base.weights.per_hour)):
         return replace(about, reason="no_price")
     if missing := lacking(base, told):
-        reason = "no_price" if told == TOKENS else "unpriced_units"
+        reason = "unpriced_units" if told & ~TOKENS else "no_price"
         return replace(about, reason=reason, unpriced_units=missing)
     return replace(about, tiers=tuple(Tier(start, each, each) for start, each in rates))
-
-
-def _priced(prices: rate.Prices) -> int:
-    """The measures that have a price."""
-    by_name = dict(zip(rate.UNITS, rate.covered(prices), strict=True))
-    bits = TOKENS if any(held for name, held in by_name.items() if name not in _NO_TOKENS) else 0
-    return bits | sum(bit for bit, keys in _KEYS.items() if any(key in prices for key in keys))
-
-
-def _covered(prices: rate.Prices, charged: int) -> tuple[bool, ...]:
-    """Per count, whether its cost is known: a count of a measure that is not charged is paid by another."""
-    known = zip(rate.UNITS, rate.covered(prices), strict=True)
-    by_other = {CHARACTERS: "input_characters", SEARCHES: "rerank_searches", IMAGES: "output_images"}
-    paid = {name for bit, name in by_other.items() if charged & ~bit}
-    if charged and not charged & TOKENS:
-        paid |= rate.UNITS.keys() - _NO_TOKENS
-    return tuple(held or name in paid for name, held in known)
 
 
 def _applied(match: Match, tier: str, at: datetime) -> _Applied | None:

@@ -5,11 +5,22 @@ from typing import Final, NamedTuple
 
 from otel_usage.pricing.rate import Weights
 
-TOKENS, INPUT_AUDIO, OUTPUT_AUDIO, CHARACTERS, SEARCHES, IMAGES = (1 << bit for bit in range(6))
-"""The measures that a call may be told in, as bits. They measure the same: paid by one, it is paid."""
+INPUT_TOKENS, OUTPUT_TOKENS, INPUT_AUDIO, OUTPUT_AUDIO, CHARACTERS, SEARCHES, IMAGES = (
+    1 << bit for bit in range(7)
+)
+"""The measures that a call may be told in, as bits. Some measure the same: see `measures`."""
+
+TOKENS: Final = INPUT_TOKENS | OUTPUT_TOKENS
+
+INPUT_AUDIO_IN_TOKENS, OUTPUT_AUDIO_IN_TOKENS, IMAGES_IN_TOKENS = (1 << bit for bit in range(7, 10))
+"""Of a call that is told in audio by time, or in images: whether its tokens are said to contain them."""
+
+NOTHING: Final = 1 << 10
+"""Whether all that the call is told in is told to be 0."""
 
 MEASURES: Final = {
-    TOKENS: "tokens",
+    INPUT_TOKENS: "input_tokens",
+    OUTPUT_TOKENS: "output_tokens",
     INPUT_AUDIO: "input_audio",
     OUTPUT_AUDIO: "output_audio",
     CHARACTERS: "input_characters",
@@ -44,8 +55,8 @@ class Rate:
     weights: Weights
     covered: tuple[bool, ...]
     """Per count of `rate.UNITS`, whether its cost is known."""
-    charged: int
-    """The measures that are charged for."""
+    paid: int
+    """The measures that are paid, each by its price or by that of another which measures the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ WITH
                 *,
                 arrayDistinct(['', request_model, response_model, model_id]) AS names,
                 match(if(response_model = '', request_model, response_model), {dated:String}) AS is_dated
-            FROM usage FINAL
+            FROM usage_rows FINAL
         )
         ARRAY JOIN arrayConcat(names, if(is_dated, [], arrayMap(each -> concat('~', each), names))) AS name
         WHERE $billable AND tenant = {tenant:String}

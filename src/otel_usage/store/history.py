@@ -1,6 +1,6 @@
 """The versions of usage rows that are replaced long after they were stored: `usage_history` keeps them.
 
-The table `usage` drops a version when a newer one comes. What it says of a call that ended long ago may have
+The table `usage_rows` drops a version when a newer one comes. What it says of a call that ended long ago may have
 been told or billed, so `asOf` must still find it; while a call is open, versions are not kept.
 """
 
@@ -66,7 +66,7 @@ def keys(rows: pa.Table) -> list[Key]:
 def read_versions(
     table: str, tenant: str, wanted: Sequence[Key], columns: pa.Schema = VERSIONS
 ) -> Statement[tuple[object, ...]]:
-    """Columns of all versions of rows, in no order. `table`: usage or usage_history."""
+    """Columns of all versions of rows, in no order. `table`: usage_rows or usage_history."""
     named = sorted({key.account_id for key in wanted})
     accounts = {account: number for number, account in enumerate(named, 1)}
     hours = [key.hour for key in wanted]
@@ -176,7 +176,7 @@ def _latest(store: Store, rows: pa.Table) -> Mapping[_Place, _Says]:
 def _read(store: Store, places: Sequence[_Place], columns: pa.Schema = VERSIONS) -> pa.Table:
     """Columns of all versions that are stored in places."""
     found = [
-        find(store, "usage", tenant, [key for owner, key in places if owner == tenant], columns)
+        find(store, "usage_rows", tenant, [key for owner, key in places if owner == tenant], columns)
         for tenant in sorted({owner for owner, _ in places})
     ]
     return pa.concat_tables(found).unify_dictionaries() if found else columns.empty_table()

@@ -166,7 +166,7 @@ SELECT
     input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches,
     output_images,
     model_id, billed_cost
-FROM usage FINAL
+FROM usage_rows FINAL
 WHERE tenant = {tenant:String} AND call_id = unhex({call_id:String})
     AND started_at >= fromUnixTimestamp64Nano({from_ns:Int64}, 'UTC')
     AND started_at < fromUnixTimestamp64Nano({to_ns:Int64}, 'UTC')
@@ -205,7 +205,7 @@ _AFTER: Final = (
     "OR call_id > toFixedString(unhex({after_call:String}), 16))"
 )
 
-_NOW: Final = "usage FINAL"
+_NOW: Final = "usage_rows FINAL"
 
 # Of each key the version that FINAL would have shown then. Only what all versions of a key have in common may
 # be asked of versions: another filter could pass over the newest one, and let an older one through.
@@ -214,7 +214,7 @@ _AS_OF: Final = """\
     SELECT *
     FROM
     (
-        SELECT $columns FROM usage WHERE $stored
+        SELECT $columns FROM usage_rows WHERE $stored
         UNION ALL
         SELECT $columns FROM usage_history WHERE $stored
     )

@@ -78,7 +78,7 @@ SELECT
     $told
 FROM
 (
-    SELECT $stored FROM usage WHERE $conditions
+    SELECT $stored FROM usage_rows WHERE $conditions
     UNION ALL
     SELECT $stored FROM usage_history WHERE $conditions
 )

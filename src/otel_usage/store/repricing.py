@@ -20,7 +20,7 @@ _HOUR_NS: Final = 3_600 * 10**9
 # of the key, which the versions of a row have in common.
 _PAGE: Final = f"""\
 WITH toDateTime({{after_hour:UInt32}}, 'UTC') AS after_hour, toStartOfHour(started_at) AS hour
-SELECT {COLUMNS} FROM usage FINAL
+SELECT {COLUMNS} FROM usage_rows FINAL
 WHERE tenant = {{tenant:String}}
     AND started_at >= fromUnixTimestamp64Nano({{first_hour_ns:Int64}}, 'UTC')
     AND started_at < fromUnixTimestamp64Nano({{last_hour_ns:Int64}}, 'UTC')

@@ -18,7 +18,7 @@ from clickhouse_connect.driver.client import Client
 from otel_usage.model import USAGE
 from otel_usage.store.client import Embedded, Target
 
-TABLE: Final = "usage"
+TABLE: Final = "usage_rows"
 INSERTED_AT: Final = "inserted_at"
 """The one column that the store fills itself: its clock is the same for all who write."""
 

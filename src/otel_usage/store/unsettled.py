@@ -33,7 +33,7 @@ _HOUR_NS: Final = 3_600 * 1_000_000_000
 _OTHERS: Final = """\
 SELECT count() FROM
 (
-    SELECT writer FROM usage WHERE inserted_at >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
+    SELECT writer FROM usage_rows WHERE inserted_at >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
     UNION ALL
     SELECT writer FROM claims WHERE inserted_at >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
 )
@@ -49,7 +49,7 @@ SELECT
 FROM
 (
     SELECT tenant, trace_id, writer, inserted_at, started_at AS started
-    FROM usage
+    FROM usage_rows
     WHERE inserted_at >= horizon AND trace_id != toFixedString('', 16)
     UNION ALL
     SELECT tenant, trace_id, writer, inserted_at, toDateTime64(inserted_at, 9, 'UTC') AS started
@@ -63,7 +63,7 @@ UNION ALL
 SELECT
     'trace', tenant, lower(hex(trace_id)) AS key,
     toUnixTimestamp64Nano(min(started_at)), toUnixTimestamp64Nano(max(started_at)), 1
-FROM usage
+FROM usage_rows
 WHERE writer != {writer:String} AND inserted_at >= fromUnixTimestamp64Milli({due_from_ms:Int64}, 'UTC')
     AND inserted_at < fromUnixTimestamp64Milli({due_to_ms:Int64}, 'UTC')
     AND role = 'rollup' AND usage_status = 'reported'
@@ -73,7 +73,7 @@ UNION ALL
 SELECT
     'call', tenant, lower(hex(call_id)) AS key,
     toUnixTimestamp64Nano(min(started_at)), toUnixTimestamp64Nano(max(started_at)), 0
-FROM usage
+FROM usage_rows
 WHERE inserted_at >= horizon
 GROUP BY tenant, call_id
 HAVING uniqExact(account_id, toStartOfHour(started_at)) > 1 AND max(inserted_at) >= since
@@ -83,7 +83,7 @@ UNION ALL
 SELECT
     'numbers', tenant, concat(service_name, '/', toString(input_tokens)) AS key,
     toUnixTimestamp64Nano(min(started_at)), toUnixTimestamp64Nano(max(started_at)), 0
-FROM usage
+FROM usage_rows
 WHERE inserted_at >= horizon AND usage_status = 'reported' AND role != 'rollup' AND signal != 'record'
     AND input_tokens IS NOT NULL
 GROUP BY tenant, key
@@ -100,11 +100,11 @@ WITH
 SELECT {_OBSERVED}
 FROM
 (
-    SELECT * FROM usage
+    SELECT * FROM usage_rows
     WHERE started_at >= first AND started_at < last
         AND (tenant, account_id, toStartOfHour(started_at), call_id) IN
         (
-            SELECT tenant, account_id, toStartOfHour(started_at), call_id FROM usage
+            SELECT tenant, account_id, toStartOfHour(started_at), call_id FROM usage_rows
             WHERE started_at >= first AND started_at < last AND tenant = {{tenant:String}}
                 AND
                 (

@@ -1,29 +1,3 @@
--- What a call is paid by beside tokens; how its price came about; and what prices there are.
-ALTER TABLE usage
-    ADD COLUMN IF NOT EXISTS input_audio_ns Nullable(UInt64) COMMENT 'Nanoseconds of audio heard' AFTER output_image_tokens,
-    ADD COLUMN IF NOT EXISTS output_audio_ns Nullable(UInt64) COMMENT 'Nanoseconds of audio made' AFTER input_audio_ns,
-    ADD COLUMN IF NOT EXISTS input_characters Nullable(UInt64) AFTER output_audio_ns,
-    ADD COLUMN IF NOT EXISTS web_searches Nullable(UInt64) AFTER input_characters,
-    ADD COLUMN IF NOT EXISTS rerank_searches Nullable(UInt64) AFTER web_searches,
-    ADD COLUMN IF NOT EXISTS output_images Nullable(UInt64) COMMENT 'Images made' AFTER rerank_searches,
-    ADD COLUMN IF NOT EXISTS effective_from LowCardinality(String) COMMENT 'Since when the applied prices hold; empty: not told' AFTER price_tier,
-    ADD COLUMN IF NOT EXISTS unapplied_context LowCardinality(String) COMMENT 'Service tier and the like that there is no price for' AFTER effective_from,
-    ADD COLUMN IF NOT EXISTS unpriced_units LowCardinality(String) COMMENT 'What was used and has no price, with commas' AFTER unapplied_context,
-    ADD COLUMN IF NOT EXISTS unit_prices LowCardinality(String) COMMENT 'JSON: unit prices of list_cost' AFTER unpriced_units,
-    ADD COLUMN IF NOT EXISTS billed_unit_prices LowCardinality(String) COMMENT 'JSON: unit prices of billed_cost' AFTER unit_prices,
-    ADD COLUMN IF NOT EXISTS price_rule LowCardinality(String) COMMENT 'The override applied: id@revision' AFTER billed_unit_prices,
-    ADD COLUMN IF NOT EXISTS price_run LowCardinality(String) COMMENT 'The repricing run that wrote this version; empty: priced as it came' AFTER price_rule,
-    MODIFY COLUMN list_cost COMMENT 'At the price book''s unit prices; NULL: unknown, see unpriced_reason, or only a rule has a price',
-    MODIFY COLUMN billed_cost COMMENT 'After price rules; NULL: unknown, see unpriced_reason';
-
--- Versions of usage rows that repricing or late telemetry replaced, as they were: what `asOf` answers from.
--- Engine: a version that is kept twice is one.
-CREATE TABLE IF NOT EXISTS usage_history AS usage
-ENGINE = ReplacingMergeTree
-PARTITION BY toYYYYMM(started_at)
-ORDER BY (tenant, account_id, toStartOfHour(started_at), call_id, version, inserted_at)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, default_compression_codec = 'ZSTD(1)';
-
 -- Price books, each under the SHA-256 of its canonical JSON. Nothing here is ever changed or deleted.
 CREATE TABLE IF NOT EXISTS price_books
 (
