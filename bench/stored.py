@@ -13,7 +13,8 @@ import clickhouse_connect
 def _rows(data_dir: str, query: str) -> list[dict[str, object]]:
     client = clickhouse_connect.get_client(interface="chdb", path=data_dir)
     tables = client.query(
-        "SELECT database, name FROM system.tables WHERE name IN ('usage', 'usage_rows') AND engine LIKE '%MergeTree'"
+        "SELECT database, name FROM system.tables "
+        "WHERE name IN ('usage', 'usage_rows') AND engine LIKE '%MergeTree'"
     ).result_rows
     ((database, name),) = tables
     result = client.query(query.replace("{table}", f"`{database}`.`{name}`"))

@@ -85,7 +85,7 @@ def one_server(chdb_path: Path) -> Iterator[ChdbServer]:
 
 @pytest.fixture(scope="session")
 def template(chdb_path: Path, chdb_client: Client) -> Sequence[str]:
-    """Statements that make what the database `template` has, after all migrations, in the database `{database}`."""
+    """Statements that make in `{database}` what the database `template` has, after all migrations."""
     Store.open(Settings(dsn=f"chdb://{chdb_path}?database=template")).close()
     made = re.findall(r"^CREATE \S+.*? (?:EXISTS|VIEW) (\w+)", schema.show(), re.MULTILINE)  # in their order
     told = chdb_client.query("SELECT name, create_table_query FROM system.tables WHERE database = 'template'")

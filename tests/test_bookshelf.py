@@ -54,7 +54,7 @@ def book(*, version: str = "1", **prices: str) -> Built:
     others = [each for each in bundled()["sources"] if each["name"] == "litellm"]
     document = {"schema": 1, "sources": [source, *others]}
     body = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
-    return Built(body, Report({}, [], []))
+    return Built(body, Report({}, [], [], []))
 
 
 CHEAP: Final = book(input_mtok="2.5")
@@ -148,7 +148,7 @@ async def test_the_book_in_force_is_not_put_in_force_again(shelf: Bookshelf) -> 
 
 
 async def test_the_bundled_book_is_in_force_where_no_other_is(shelf: Bookshelf) -> None:
-    verdict = await shelf.take(Built(bundled_body(), Report({}, [], [])), "", "")
+    verdict = await shelf.take(Built(bundled_body(), Report({}, [], [], [])), "", "")
     assert (verdict.event, verdict.is_refused) == ("", False)
     assert await shelf.events() == []
 

@@ -22,7 +22,8 @@ from otel_usage.model import Outcome, Permanent, Retryable
 from otel_usage.pricing import Pricer
 from otel_usage.record import Record, to_observation
 from otel_usage.store import Store
-from otel_usage.store.queries import UsageFilter, summarize
+from otel_usage.store.queries import UsageFilter
+from otel_usage.store.summary import summarize
 from tests.receiver.wires import llm_request
 
 pytestmark = pytest.mark.anyio

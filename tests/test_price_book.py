@@ -1,5 +1,6 @@
 """Which price a call is given: how its model is found, and what is remembered of it."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,7 +10,7 @@ from genai_prices.data_units import unit_data
 from genai_prices.types import ClauseEquals, ClauseStartsWith, ModelInfo, ModelPrice, Provider
 
 from otel_usage.model import QUANTITY_COLUMNS, TOKEN_COLUMNS
-from otel_usage.pricing import PriceBook, Pricer, match, rate
+from otel_usage.pricing import PriceBook, Pricer, listing, match, rate
 from otel_usage.pricing.book import Source
 from otel_usage.pricing.listed import BUCKET_NS
 from otel_usage.pricing.quote import Kind, Quote
@@ -190,6 +191,23 @@ def test_a_provider_is_inferred_from_what_it_says_of_models() -> None:
     own.model_match = ClauseStartsWith(starts_with="m-")
     assert _found([own], "", "M-Large") == "own/m-large by response_model, provider_inferred"
     assert _found([_provider("silent", "m-large")], "", "m-large") == "unknown"
+
+
+def test_the_prices_of_the_provider_that_was_named_come_before_those_of_the_models_own() -> None:
+    pricer = Pricer.bundled()
+    named = pricer.quote(Kind("aihubmix", "deepseek-v4-flash", ""))
+    unnamed = pricer.quote(Kind("", "deepseek-v4-flash", ""))
+    assert named.price_key == "aihubmix/deepseek-v4-flash"  # of LiteLLM
+    assert unnamed.price_key == "deepseek/deepseek-v4-flash"  # of genai-prices, which comes first
+
+
+def test_no_model_that_a_provider_lists_is_priced_as_that_of_another_one() -> None:
+    pricer = Pricer.bundled()
+    listed = listing.models(pricer.book, time.time_ns())
+    quoted = [pricer.quote(Kind(each.provider, each.model_id, "")) for each in listed]
+    assert len(quoted) > 4_000
+    inferred = [quote.price_key for quote in quoted if "provider_inferred" in quote.match_rule]
+    assert inferred == []
 
 
 def test_lookups_are_remembered_also_those_that_fail(book: Pricer) -> None:

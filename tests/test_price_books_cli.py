@@ -3,6 +3,7 @@
 import http.server
 import json
 import logging
+import re
 import threading
 import time
 import urllib.request
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 from otel_usage.cli import main
 from otel_usage.config import Settings
 from otel_usage.pricing.build import build
+from otel_usage.pricing.sources import litellm
 from otel_usage.store import Store
 from tests.store.rows import usage
 from tests.test_bookshelf import BUNDLED, providers
@@ -212,3 +214,36 @@ def test_what_a_url_is_given_for_is_downloaded_and_nothing_else(
     assert missing.exit_code == 2
     assert "404" in missing.stderr
     assert downloads == [url, f"{url}x"]
+
+
+@pytest.mark.parametrize("price", ["-1e-6", "NaN", "Infinity", "1e9"])
+def test_a_file_with_a_price_that_is_none_is_refused_and_names_it(
+    run: Any,  # noqa: ANN401
+    tmp_path: Path,
+    price: str,
+) -> None:
+    *_, file = reversed(litellm.vendored())
+    body = file.body.replace(
+        b'"input_cost_per_token": 2.5e-06', f'"input_cost_per_token": {price}'.encode(), 1
+    )
+    assert body != file.body
+    (tmp_path / "litellm.json").write_bytes(body)
+    result = run("update", "--litellm", str(tmp_path / "litellm.json"), "--litellm-version", "9")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("refuse: litellm@9/")
+    assert result.stdout.splitlines()[-1].endswith(" is refused")
+    assert "note: litellm@9 azure_ai/jais-30b-chat is left out: input_mtok: 3200" in result.stdout
+
+
+def test_a_file_without_models_or_with_few_is_not_put_in_force(run: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    path = tmp_path / "litellm.json"
+    path.write_text("{}")
+    told = run("update", "--litellm", str(path), "--litellm-version", "9")
+    assert (told.exit_code, told.stderr) == (2, "Error: The price data of LiteLLM 9 has no models.\n")
+    *_, file = reversed(litellm.vendored())
+    entries = json.loads(file.body)
+    path.write_text(json.dumps(dict(list(entries.items())[: len(entries) // 2])))
+    told = run("update", "--litellm", str(path), "--litellm-version", "9")
+    assert told.exit_code == 1
+    assert re.search(r"hold: litellm: it has \d+ models, and had 3721", told.stdout)
+    assert "is held: otel-usage prices approve" in told.stdout

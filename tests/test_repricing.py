@@ -90,7 +90,9 @@ class Server:
         self.ingest.pricer = pricer(*rules)
         return Repricing(self.ingest, self.store, page_rows)
 
-    def select(self, columns: str, table: str = "usage_rows FINAL", order: str = "1") -> list[tuple[Any, ...]]:
+    def select(
+        self, columns: str, table: str = "usage_rows FINAL", order: str = "1"
+    ) -> list[tuple[Any, ...]]:
         sql = f"SELECT {columns} FROM {self.database}.{table} ORDER BY {order}"  # noqa: S608 (ours)
         return [tuple(row) for row in self.client.query(sql).result_rows]
 

@@ -102,7 +102,11 @@ class Bookshelf:
 
     async def take(self, built: Built, author: str, reason: str, limits: Limits | None = None) -> Verdict:
         """Put a book in force if nothing stands against it; hold it, or refuse it, if something does."""
-        findings = await self.findings(built.body, limits)
+        faults = [
+            Finding(Severity.REFUSE, each.reason, each.source, each.provider, each.model)
+            for each in built.report.faults
+        ]
+        findings = [*faults, *await self.findings(built.body, limits)]
         verdict = Verdict(built.book_id, "", findings)
         before = await self.in_force()
         if verdict.is_refused or _id(before) == built.book_id:

@@ -11,14 +11,24 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from otel_usage import __version__, telemetry
-from otel_usage.cli_settings import Failure, configured
+from otel_usage.cli_settings import Failure, configured, told_plainly, user
 from otel_usage.config import Settings
 from otel_usage.model import Outcome, Permanent, Signal
-from otel_usage.store import Store, schema
-from otel_usage.store.client import Target, connect, parse, reason
+from otel_usage.store import Store, retention, schema
+from otel_usage.store.client import DATABASE, Target, connect, parse, reason
 
 _PRICES: Final = "prices"
 _ITEMS: Final = {Signal.TRACES: "spans", Signal.LOGS: "log records", Signal.METRICS: "data points"}
+
+_FOR_GOOD: Final = "none"
+_MOST_DAYS: Final = 36_525  # a century
+_NOTHING: Final = "nothing to apply\n"
+_CLUSTER: Final = click.option(
+    "--cluster",
+    default="",
+    metavar="NAME",
+    help="Of a cluster that the servers know by NAME: replicated tables on all its nodes, sharded by payer.",
+)
 
 
 class _Commands(click.Group):
@@ -33,6 +43,16 @@ class _Commands(click.Group):
         from otel_usage.price_books_cli import prices  # noqa: PLC0415
 
         return prices
+
+
+def _days(text: str) -> int | str:
+    if text == _FOR_GOOD:
+        return text
+    if not (text.isdecimal() and 1 <= int(text) <= _MOST_DAYS):
+        raise click.BadParameter(
+            f"{text!r} is not a number of days from 1 to {_MOST_DAYS}, nor {_FOR_GOOD!r}."
+        )
+    return int(text)
 
 
 @click.group(
@@ -64,21 +84,50 @@ def schema_() -> None:
 
 
 @schema_.command()
-def show() -> None:
+@_CLUSTER
+@click.option("--database", default=DATABASE, show_default=True, help="With --cluster: the database to name.")
+def show(cluster: str, database: str) -> None:
     """Print the whole schema as SQL: what clickhouse/schema.sql holds."""
-    click.echo(schema.show(), nl=False)
+    with told_plainly():
+        click.echo(schema.show(cluster, database=database), nl=False)
 
 
 @schema_.command()
+@_CLUSTER
+@click.option(
+    "--ttl",
+    type=_days,
+    metavar="DAYS|none",
+    help="Days that usage rows are kept after their own; none: for good. Sums of their days stay.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the SQL that would be run, and run nothing.")
+@click.option("--unlock", is_flag=True, help="First remove the lock of a process that died while it applied.")
 @configured("dsn")
-def apply(settings: Settings) -> None:
-    """Make the database if there is none, and apply the migrations that are pending."""
+def apply(settings: Settings, *, cluster: str, ttl: int | str | None, dry_run: bool, unlock: bool) -> None:
+    """Make the database if there is none, and apply the migrations that are pending.
+
+    A database that is not as its applied migrations made it is refused, and so is one that a newer version
+    migrated. A database remembers its cluster: name it once. A lock keeps two from applying at once; it is
+    void 10 minutes after its owner's last sign of life.
+    """
+    days = ttl if isinstance(ttl, int) else None
+    kept = f"usage rows are kept {f'{days} days' if days else 'for good'}"
     with _database(settings) as (client, target):
-        pending = schema.apply(client, target)
-    for migration in pending:
-        click.echo(f"applied {migration}")
-    if not pending:
-        click.echo("nothing to apply")
+        if dry_run:
+            click.echo(schema.preview(client, target, cluster=cluster) or _NOTHING, nl=False)
+            if ttl:
+                click.echo(f"-- Then: {kept}.")
+            return
+        for owner in schema.unlock(client, target) if unlock else ():
+            click.echo(f"removed the lock of {owner}")
+        pending = schema.apply(client, target, cluster=cluster)
+        for migration in pending:
+            click.echo(f"applied {migration}")
+        is_new = ttl is not None and retention.keep(client, days, author=user())
+    if is_new:
+        click.echo(kept)
+    elif not pending:
+        click.echo(_NOTHING, nl=False)
 
 
 @schema_.command()
@@ -86,7 +135,7 @@ def apply(settings: Settings) -> None:
 def check(settings: Settings) -> None:
     """Say how the database differs from this version's schema; exit code 1 if it does."""
     with _database(settings) as (client, target):
-        differences = schema.check(client, target)
+        differences = schema.check(client, target, views=True)
     for difference in differences:
         click.echo(difference)
     if differences:

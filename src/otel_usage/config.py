@@ -99,6 +99,24 @@ class Settings(BaseSettings):
         description="How often the server looks whether another price book or price rule is in force.",
     )
 
+    seal: bool = Field(
+        default=True,
+        description="Whether this server makes the sums that summaries are read from. "
+        "In a cluster let one server of each shard do it.",
+    )
+    seal_interval: float = Field(
+        30.0, gt=0, description="How often days are looked for whose sums are to be made."
+    )
+    seal_quiet: float = Field(
+        60.0,
+        ge=0,
+        description="A day to which rows came since then is read from its rows: its sums would not last.",
+    )
+    seal_timeout: float = Field(600.0, gt=0, description="The sums of a day are given up after that time.")
+    seal_memory_bytes: int = Field(
+        1024 * MIB, gt=0, description="Memory to make sums in; half of it used, they are made on disk."
+    )
+
     max_clock_skew: float = Field(
         86_400.0,
         ge=0,

@@ -9,6 +9,10 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+MAX_GROUPS: Final = 1_000
+"""Differences that are told apart: who reads more, and names come from outside."""
+
+_OTHERS: Final = ("", "")
 _COMPARED: Final = ("billed_cost", "list_cost", "unpriced_reason")
 _EXACT: Final = Context(prec=76)
 _NAMES: Final = ("accountId", "modelId", "rows", "healed", "lost", "billedBefore", "billedAfter")
@@ -24,7 +28,7 @@ class Difference:
 
     account_id: str
     model_id: str
-    """As priced anew."""
+    """As priced anew; empty: of any account and model that is not told apart."""
     rows: int
     healed: int
     lost: int
@@ -87,11 +91,17 @@ def compare(before: pa.Table, after: pa.Table) -> Sequence[Difference]:
 
 
 def merged(differences: Iterable[Difference]) -> Sequence[Difference]:
-    """The differences with those of one account and model together, in their order."""
+    """The differences with those of one account and model together, in their order.
+
+    Those that are beyond MAX_GROUPS of these are one without a name.
+    """
     sums: dict[tuple[str, str], Difference] = {}
     for each in differences:
         key = each.account_id, each.model_id
-        sums[key] = sums[key].plus(each) if key in sums else each
+        if key not in sums and len(sums) >= MAX_GROUPS:
+            key = _OTHERS
+        known = sums.get(key, Difference(*key, 0, 0, 0, Decimal(0), Decimal(0)))
+        sums[key] = known.plus(each)
     return [sums[key] for key in sorted(sums)]
 
 

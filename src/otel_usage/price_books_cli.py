@@ -118,6 +118,8 @@ def update(settings: Settings, *, every: bool, author: str, reason: str, **sourc
     for (source, why), count in built.report.reasons.items():
         if source.startswith(genai.NAME):  # of LiteLLM's, hundreds are no language models
             click.echo(f"note: {count} models of {source} are left out: {why}")
+    left_out = [each for each in built.report.dropped if each.is_fault and each not in built.report.faults]
+    _tell([f"note: {each.source} {each.model} is left out: {each.reason}" for each in left_out], every=every)
     for each in built.report.expired:
         click.echo(f"note: correction of {each.provider}/{each.model} is left out: {each.reason}")
     if verdict.event == IN_FORCE:

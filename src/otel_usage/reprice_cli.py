@@ -64,7 +64,7 @@ def reprice(settings: Settings, **flags: object) -> None:
     it stopped when its command is given again with its --run-id.
     """
     asked = _Asked(**flags)  # type: ignore[arg-type] # what click parsed
-    if asked.apply and not asked.reason:
+    if asked.apply and not asked.reason.strip():
         raise Permanent("--apply needs a --reason.", field="reason")
     repriced = asyncio.run(_run(settings, asked))
     click.echo("\n".join(_told(repriced)))

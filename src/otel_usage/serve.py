@@ -26,6 +26,7 @@ from otel_usage.ingest import Ingest
 from otel_usage.model import Permanent
 from otel_usage.price_feed import PriceFeed
 from otel_usage.receiver.grpc import health_servicer
+from otel_usage.sealing import Sealer
 from otel_usage.store import Store
 
 BACKLOG: Final = 1024
@@ -70,6 +71,8 @@ async def serve(settings: Settings, *, ready: Callable[[Addresses], None] | None
         feed = PriceFeed(store)
         async with Ingest(settings, store, await feed.load()) as ingest, anyio.create_task_group() as tasks:
             tasks.start_soon(feed.follow, ingest, settings.price_refresh)
+            if settings.seal:
+                tasks.start_soon(Sealer(settings, store).follow)
             # The first request pays for what libraries load late, about a second: let it be this one.
             await ingest.export(b"", tenant=DEFAULT_TENANT)
             health = health_servicer()

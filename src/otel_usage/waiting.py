@@ -72,11 +72,15 @@ def _is(table: pa.Table, column: str, name: str) -> Mask:
 
 
 def _unsettled(table: pa.Table, rows: Mask, by: str, *, due: bool) -> Iterator[Unsettled]:
-    """Row by row: few are concerned."""
+    """One for each trace, call or number: all observations of it are looked at together."""
     some = table.filter(pa.array(rows))
     started = some["started_at"].to_numpy().astype(np.int64)
     names = ("tenant", "trace_id", "call_id", "service_name", "input_tokens")
     columns = (some[name].to_pylist() for name in names)
+    times: dict[tuple[str, str], tuple[int, int]] = {}
     for tenant, trace, call, service, tokens, at in zip(*columns, started.tolist(), strict=True):
-        key = {"trace": trace.hex(), "call": call.hex(), "numbers": f"{service}/{tokens}"}[by]
-        yield Unsettled(by, tenant, key, at - NEAR_NS, at + NEAR_NS, int(due))
+        of = (tenant, {"trace": trace.hex(), "call": call.hex(), "numbers": f"{service}/{tokens}"}[by])
+        first, last = times.get(of, (at, at))
+        times[of] = min(first, at), max(last, at)
+    for (tenant, key), (first, last) in times.items():
+        yield Unsettled(by, tenant, key, first - NEAR_NS, last + NEAR_NS, int(due))

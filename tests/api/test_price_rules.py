@@ -265,6 +265,14 @@ async def test_a_field_that_is_required_and_left_out_is_named(api: Api, left_out
     assert _faults(await api.http.post(PATH, json=body)) == {left_out: "Field required"}
 
 
+async def test_a_multiplier_that_is_left_out_is_named(api: Api) -> None:
+    body = FREE | {"kind": "multiplier"}
+    assert _faults(await api.http.post(PATH, json=body)) == {
+        "multiplier": "is required: the list price times what"
+    }
+    assert (await api.http.post(PATH, json=body | {"multiplier": 1})).status_code == 201
+
+
 async def test_what_was_meant_is_suggested(api: Api) -> None:
     faults = _faults(await api.http.post(PATH, json=FREE | {"multiplyer": 2, "valid_from": "now"}))
     assert faults["multiplyer"] == "is not a field of a price rule; is multiplier meant?"

@@ -11,6 +11,7 @@ import anyio
 import pytest
 from starlette.types import Message
 
+from otel_usage.api.answering import DRAINED
 from otel_usage.api.records import Body
 from otel_usage.attributes import CONTEXTS, USAGE_TYPES
 from otel_usage.config import Settings
@@ -124,6 +125,9 @@ async def test_the_start_is_the_timestamp_to_the_nanosecond(api: Api) -> None:
         ({"timestamp": "2019-12-31T23:59:59Z"}, "timestamp", "before 2020"),
         ({"timestamp": "2199-01-01T00:00:00Z"}, "timestamp", "in the future"),
         ({"idempotencyKey": ""}, "idempotencyKey", "at least 1 character"),
+        ({"modelId": "  "}, "modelId", "is blank"),
+        ({"modelId": "gpt-4o\0"}, "modelId", "has characters that do not print"),
+        ({"accountId": "a\nb"}, "accountId", "has characters that do not print"),
         ({"cachedToken": 5}, "cachedToken", "is not a field of a usage record; is cachedTokens meant?"),
         ({"cacheWriteTokens": 1301}, "cacheWriteTokens", "cannot be more than that with cachedTokens"),
         ({"reasoningTokens": 501}, "reasoningTokens", "is part of outputTokens, and cannot be more"),
@@ -149,6 +153,10 @@ async def test_a_wrong_field_is_named_and_nothing_is_stored(
     assert (await api.usage())["usageRecords"] == []
 
 
+async def test_a_payer_that_is_left_out_is_named_as_it_is_written(api: Api) -> None:
+    assert list(_problem(await api.record("accountId", context="customer"), 400)) == ["accountId"]
+
+
 async def test_all_faults_are_told_at_once(api: Api) -> None:
     response = await api.record("modelId", accountId=None, inputTokens=-1, timestamp="x", cost=1)
     assert _problem(response, 400).keys() == {"modelId", "accountId", "inputTokens", "timestamp", "cost"}
@@ -160,6 +168,7 @@ async def test_all_faults_are_told_at_once(api: Api) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
+        (b'{"inputTokens": 1, "inputTokens": 2}', "inputTokens: is there more than once"),
         (b"", "EOF while parsing a value at line 1 column 0"),
         (b'{"accountId": "a",\n  oops}', "line 2 column 3"),
         (b'{"inputTokens": NaN}', "line 1 column 17"),
@@ -216,7 +225,8 @@ async def test_a_body_over_the_limit_is_refused_before_it_has_all_come(api: Api)
     await api.app(scope, receive, send)
     assert answers[0]["status"] == 413
     assert b"65536 bytes (OTEL_USAGE_MAX_RECORD_BODY_BYTES)" in answers[1]["body"]
-    assert sent == 2
+    # What is sent on is thrown away, so that the sender comes to read the answer: for a while.
+    assert DRAINED < 40_000 * sent <= DRAINED + 40_000
 
 
 async def test_without_a_key_every_record_is_a_call_of_its_own(api: Api) -> None:

@@ -18,7 +18,8 @@ from otel_usage.config import Settings
 from otel_usage.ingest import Ingest
 from otel_usage.pricing import Pricer
 from otel_usage.store import Store
-from otel_usage.store.queries import UsageFilter, summarize
+from otel_usage.store.queries import UsageFilter
+from otel_usage.store.summary import summarize
 from tests import chdb_server
 from tests.chdb_server import ChdbServer
 from tests.receiver.wires import Door, Server, llm_request, llm_spans, serving

@@ -24,7 +24,8 @@ COUNT: Final = """
 import sys, anyio
 from otel_usage.config import Settings
 from otel_usage.store import Store
-from otel_usage.store.queries import UsageFilter, summarize
+from otel_usage.store.queries import UsageFilter
+from otel_usage.store.summary import summarize
 with Store.open(Settings(dsn=sys.argv[1])) as store:
     print("calls", anyio.run(store.query, summarize(UsageFilter("default")))[0].calls)
 """

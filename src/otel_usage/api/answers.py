@@ -11,7 +11,8 @@ from otel_usage.api.encoding import Value
 from otel_usage.attributes import CONTEXTS
 from otel_usage.ledger import OUTCOMES, Balance, EmitterOutcome
 from otel_usage.store.coverage import Coverage
-from otel_usage.store.queries import RecordedCall, UsageRow, UsageSum
+from otel_usage.store.queries import RecordedCall, UsageRow
+from otel_usage.store.summary import UsageSum
 from otel_usage.store.unpriced import UnpricedModel
 
 _NOTHING: Final = Decimal(0)

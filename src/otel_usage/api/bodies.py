@@ -2,6 +2,8 @@
 
 import difflib
 import json
+from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -24,7 +26,7 @@ def parse(text: bytes, model: type[Body], what: str, **context: object) -> Body:
     """
     try:
         pydantic_core.from_json(text, allow_inf_nan=False)  # it refuses what is no Unicode too
-        fields = json.loads(text, parse_float=_fraction, parse_constant=_refuse)
+        fields = json.loads(text, parse_float=_fraction, parse_constant=_refuse, object_pairs_hook=_once_each)
     except (ValueError, RecursionError) as error:
         raise Permanent(f"The body is not JSON: {error}.") from None
     if not isinstance(fields, dict):
@@ -41,6 +43,15 @@ def wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("wrong", "{message}", {"message": message})
 
 
+def _once_each(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. Of a field that is there twice no one could say which is meant."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        counts = Counter(name for name, _ in pairs)
+        raise Invalid([Fault(name, "is there more than once") for name in fields if counts[name] > 1])
+    return fields
+
+
 def _fraction(text: str) -> Decimal:
     try:
         return Decimal(text)
@@ -55,7 +66,9 @@ def _refuse(constant: str) -> NoReturn:
 def _fault(details: ErrorDetails, model: type[BaseModel], what: str) -> Fault:
     field = ".".join(map(str, details["loc"]))
     if details["type"] != "extra_forbidden":
-        return Fault(field, details["msg"])
+        # A field that is left out is told by its name in our code.
+        named = model.model_fields.get(field)
+        return Fault((named.alias if named else None) or field, details["msg"])
     known = [info.alias or name for name, info in model.model_fields.items()]
     meant: list[Any] = difflib.get_close_matches(field, known, n=1)
     return Fault(field, f"is not a field of {what}{f'; is {meant[0]} meant?' if meant else ''}")

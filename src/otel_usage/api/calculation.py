@@ -95,7 +95,7 @@ def _observation(asked: Calculation, tenant: str, now_ns: int) -> pa.Table:
     observation = to_observation(record, tenant, now_ns)
     tier = OBSERVATIONS.field("service_tier")
     place = OBSERVATIONS.get_field_index(tier.name)
-    return observation.set_column(place, tier, pa.array([asked.service_tier or ""]).cast(tier.type))
+    return observation.set_column(place, tier, pa.array([(asked.service_tier or "").strip()]).cast(tier.type))
 
 
 def _name(row: Mapping[str, Any], pricer: Pricer, now_ns: int) -> str:

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,8 +26,18 @@ _COUNTS: Final = (
     *("input_characters", "web_searches", "rerank_searches", "output_images"),
 )
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
+
+def _printed(value: str) -> str:
+    """A text that can be seen: one that is blank, or has a NUL in it, is somebody's mistake."""
+    if not value.strip():
+        raise wrong("is blank")
+    if not value.isprintable():
+        raise wrong("has characters that do not print")
+    return value
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID), AfterValidator(_printed)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME), AfterValidator(_printed)]
 Tokens = Annotated[int, Field(ge=0, le=MAX_TOKENS)]
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
@@ -55,7 +55,7 @@ class Body(BaseModel):
     to_provider: str | None = None
     to_model: str | None = None
     prices: Mapping[str, Money] = Field(default_factory=dict)
-    multiplier: Money = Decimal(1)
+    multiplier: Annotated[Money | None, Field(validate_default=True)] = None
     author: str | None = None
     reason: str
 
@@ -76,6 +76,13 @@ class Body(BaseModel):
             raise wrong(detail)
         return value
 
+    @field_validator("multiplier")
+    @classmethod
+    def _is_there(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        if value is None and info.data.get("kind") == Kind.MULTIPLIER:
+            raise wrong("is required: the list price times what")
+        return value
+
     def fields(self) -> dict[str, Any]:
         """The fields of a Rule."""
         return {
@@ -89,7 +96,7 @@ class Body(BaseModel):
             "to_provider": self.to_provider or "",
             "to_model": self.to_model or "",
             "prices": dict(self.prices),
-            "multiplier": self.multiplier,
+            "multiplier": Decimal(1) if self.multiplier is None else self.multiplier,
             "author": self.author or "",
             "reason": self.reason,
         }

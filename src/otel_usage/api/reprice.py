@@ -69,7 +69,7 @@ class Body(BaseModel):
     @field_validator("reason")
     @classmethod
     def _has_a_reason(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None and not info.data.get("dry_run", True):
+        if not info.data.get("dry_run", True) and not (value and value.strip()):
             raise wrong('is required with "dryRun": false')
         return value
 
@@ -119,7 +119,7 @@ def routes(ingest: Ingest, store: Store, keys: Keys, settings: Settings) -> list
 def _answer(repriced: Repriced) -> Value:
     total = repriced.total
     by: Sequence[Value] = [
-        {"accountId": each.account_id or None, "modelId": each.model_id, "rows": each.rows, **_money(each)}
+        {"accountId": each.account_id or None, "modelId": each.model_id or None, "rows": each.rows, **_money(each)}
         for each in repriced.differences
     ]
     return {

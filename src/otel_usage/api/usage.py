@@ -10,7 +10,8 @@ from otel_usage.api.answering import answered
 from otel_usage.api.encoding import Value
 from otel_usage.auth import HEADER, Keys
 from otel_usage.store import Store
-from otel_usage.store.queries import list_usage, summarize
+from otel_usage.store.queries import list_usage
+from otel_usage.store.summary import summarize
 from otel_usage.store.unpriced import UnpricedModel, unpriced_models
 
 

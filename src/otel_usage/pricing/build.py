@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from genai_prices.types import Provider
@@ -11,6 +11,7 @@ from genai_prices.types import Provider
 from otel_usage.pricing.sources import corrections as corrected
 from otel_usage.pricing.sources import genai, litellm, policy
 from otel_usage.pricing.sources.form import SCHEMA, Dropped, Source, canonical
+from otel_usage.pricing.sources.limits import Limits
 from otel_usage.pricing.sources.litellm import Vendored
 
 
@@ -23,6 +24,8 @@ class Report:
     dropped: Sequence[Dropped]
     expired: Sequence[Dropped]
     """Corrections of which upstream has other prices now."""
+    faults: Sequence[Dropped]
+    """Of what was left out, what states a price that is none, and did not in the shipped files."""
 
     @property
     def reasons(self) -> Mapping[tuple[str, str], int]:
@@ -68,12 +71,23 @@ def build(
     ours = corrected.source(read, upstream)
     sources = [ours, *upstream, policy.source()]
     body = canonical({"schema": SCHEMA, "sources": [each.document for each in sources]})
-    return Built(body, _report(sources, ours))
+    return Built(body, _report(sources, ours, _shipped_faults(read.limits)))
 
 
-def _report(sources: Sequence[Source], corrections: Source) -> Report:
+def _report(sources: Sequence[Source], corrections: Source, known: Collection[tuple[str, str]]) -> Report:
+    dropped = [dropped for each in sources if each is not corrections for dropped in each.dropped]
     return Report(
         models={str(each): each.models for each in sources},
-        dropped=[dropped for each in sources if each is not corrections for dropped in each.dropped],
+        dropped=dropped,
         expired=corrections.dropped,
+        faults=[each for each in dropped if each.is_fault and (each.model, each.reason) not in known],
     )
+
+
+def _shipped_faults(limits: Limits) -> Collection[tuple[str, str]]:
+    """The models that the files of this version have no price of, and why: these are known."""
+    shipped = [
+        genai.source(*genai.installed(), limits),
+        *(litellm.source(file, limits) for file in litellm.vendored()),
+    ]
+    return {(each.model, each.reason) for source in shipped for each in source.dropped if each.is_fault}

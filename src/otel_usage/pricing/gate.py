@@ -4,7 +4,7 @@ A book with a fault in it is refused. One that moves what is billed is held, unt
 What else is worth knowing is noted.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -67,6 +67,7 @@ def gate(
     allowed = limits or corrections.read(corrections.bundled()).limits
     found = [*_price_faults(new, allowed)]
     if old is not None:
+        found += _shrunk(old, new)
         for provider, model in sorted(set(used)):
             found += _moves(find(old, provider, model), find(new, provider, model), day)
         found += _unused(old, new, used)
@@ -112,6 +113,26 @@ def _restated(old: Json, new: Json, today: date) -> str:
             since = "always" if at.year == 1970 else f"since {at:%Y-%m-%d %H:%M}"  # noqa: PLR2004 (before any)
             return f"{since}, {', '.join(other)}"
     return ""
+
+
+def _shrunk(old: Json, new: Json) -> Iterator[Finding]:
+    """Whether the newest of several files has far fewer models than it had: an older one hides that."""
+    before, after = _sizes(old), _sizes(new)
+    for name, models in before.items():
+        left = after.get(name, models)
+        if models - left > LARGEST_LOSS * models:
+            yield Finding(Severity.HOLD, f"it has {left} models, and had {models}", name)
+
+
+def _sizes(document: Json) -> Mapping[str, int]:
+    """How many models the first file has of each source that has several."""
+    files = [source["name"] for source in document["sources"]]
+    result: dict[str, int] = {}
+    for source in document["sources"]:
+        if files.count(source["name"]) > 1:
+            models = sum(len(provider["models"]) for provider in source["providers"])
+            result.setdefault(source["name"], models)
+    return result
 
 
 def _unused(old: Json, new: Json, used: Collection[tuple[str, str]]) -> Iterator[Finding]:

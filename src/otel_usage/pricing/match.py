@@ -51,6 +51,8 @@ class Match:
     model: ModelInfo
     rule: str
     name: str
+    inferred: bool = False
+    """Whether the provider is the model's, and not the one that was named."""
 
     @property
     def key(self) -> str:
@@ -77,13 +79,13 @@ class Match:
 def find(book: PriceBook, provider: str, response_model: str, request_model: str) -> list[Match]:
     """The model that answered, else the one asked for: in each source that knows it, in their order.
 
-    A provider that is not known is inferred from the model: if it was not named, from any name of the model;
-    if it was, only from the exact id.
+    A provider that a source does not know is inferred from the model: if it was not named, from any name of
+    the model; if it was, only from the exact id, and only if no source has the model of that very provider.
     """
     for told, text in (("response_model", response_model.strip()), ("request_model", request_model.strip())):
         found = [match for source in book.sources if text and (match := _find(source, provider, told, text))]
         if found:
-            return found
+            return [match for match in found if not (provider and match.inferred)] or found
     return []
 
 
@@ -94,7 +96,7 @@ def _find(source: Source, provider: str, told: str, text: str) -> Match | None:
             if model := source.model(known, name):
                 return Match(source, known, model, rule, name)
         elif inferred := _inferred(source, name, exact=bool(provider)):
-            return Match(source, *inferred, f"{rule}, provider_inferred", name)
+            return Match(source, *inferred, f"{rule}, provider_inferred", name, inferred=True)
     return None
 
 

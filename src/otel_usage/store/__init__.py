@@ -1,5 +1,5 @@
 """Where usage rows are kept, and read from: ClickHouse, as a server or embedded."""
 
-from otel_usage.store.store import Store
+from otel_usage.store.store import Exists, Store
 
-__all__ = ["Store"]
+__all__ = ["Exists", "Store"]

@@ -1,7 +1,7 @@
 """The versions of usage rows that are replaced long after they were stored: `usage_history` keeps them.
 
-The table `usage_rows` drops a version when a newer one comes. What it says of a call that ended long ago may have
-been told or billed, so `asOf` must still find it; while a call is open, versions are not kept.
+The table `usage_rows` drops a version when a newer one comes. What it says of a call that ended long ago may
+have been told or billed, so `asOf` must still find it; while a call is open, versions are not kept.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -3,7 +3,7 @@
 Every statement binds its tenant, and every value: none is ever part of the SQL text.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from string import Template
@@ -79,32 +79,6 @@ class UsageRow:
 
 
 @dataclass(frozen=True, slots=True)
-class UsageSum:
-    """Sums over the calls of one group. `by` is what they have in common: `all`, `context` or `model`.
-
-    A sum takes what is known; it is None where nothing is. Tokens are of input and output together, and of
-    calls whose cost is unknown for want of a price (`unpriced`), whose usage is not known at all (`missing`)
-    or made up by the emitter (`estimated`), and whose payer is not known (`unattributed`).
-    """
-
-    by: str
-    key: str
-    calls: int
-    billed_cost: Decimal | None
-    input_tokens: int | None
-    output_tokens: int | None
-    list_cost: Decimal | None = None
-    unpriced_calls: int = 0
-    unpriced_tokens: int = 0
-    missing_calls: int = 0
-    estimated_calls: int = 0
-    estimated_tokens: int = 0
-    unattributed_calls: int = 0
-    unattributed_tokens: int = 0
-    unattributed_cost: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RecordedCall:
     """What was recorded of a call, then what was found out about it."""
 
@@ -143,21 +117,6 @@ UNPRICED: Final = "unpriced_reason NOT IN ('', 'usage_missing', 'estimated_usage
 
 TOKENS: Final = "ifNull(input_tokens, 0) + ifNull(output_tokens, 0)"
 """The tokens of a row that are known."""
-
-_SUMMARIZE: Final = """\
-SELECT
-    multiIf(grouping(context) = 0, 'context', grouping(model_id) = 0, 'model', 'all') AS by,
-    if(by = 'context', context, model_id) AS key,
-    count(), sum(billed_cost), sum(input_tokens), sum(output_tokens), sum(list_cost),
-    countIf($unpriced), sumIf($tokens, $unpriced),
-    countIf(usage_status = 'missing'),
-    countIf(usage_status = 'estimated'), sumIf($tokens, usage_status = 'estimated'),
-    countIf(attribution = 'unattributed'), sumIf($tokens, attribution = 'unattributed'),
-    sumIf(billed_cost, attribution = 'unattributed')
-FROM $rows
-WHERE $conditions
-GROUP BY GROUPING SETS ((), (context), (model_id))
-ORDER BY by, key"""
 
 _FIND_RECORD: Final = """\
 SELECT
@@ -231,8 +190,8 @@ _OF_KEY: Final = {
 _VERSIONED: Final = (
     "tenant, account_id, started_at, call_id, version, is_deleted, inserted_at, role, duplicate_of, context, "
     "attribution, transaction_id, usage_type, provider, request_model, response_model, service_tier, "
-    "usage_status, input_tokens, output_tokens, model_id, list_cost, billed_cost, unpriced_reason, "
-    "unpriced_units"
+    "usage_status, duration_ns, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, "
+    "reasoning_tokens, model_id, list_cost, billed_cost, unpriced_reason, unpriced_units"
 )
 """The columns that can be asked for as they were."""
 
@@ -252,33 +211,21 @@ def list_usage(usage: UsageFilter, limit: int, after: Place | None = None) -> St
     return Statement("list_usage", sql, {**parameters, **told}, UsageRow)
 
 
-def summarize(usage: UsageFilter) -> Statement[UsageSum]:
-    """The sums over all rows, over those of each context, and over those of each model, in one scan."""
-    sql, parameters = about(_SUMMARIZE, usage)
-    return Statement("summarize", sql, parameters, UsageSum)
-
-
 def find_record(tenant: str, call_id: bytes, from_ns: int, to_ns: int) -> Statement[RecordedCall]:
     """The call with this identity that starts in [from_ns, to_ns), if there is one. Give whole UTC days."""
     parameters = {"tenant": tenant, "call_id": call_id.hex(), "from_ns": from_ns, "to_ns": to_ns}
     return Statement("find_record", _FIND_RECORD, parameters, RecordedCall)
 
 
-def about(sql: str, usage: UsageFilter, *demands: str) -> tuple[str, Mapping[str, object]]:
+def about(sql: str, usage: UsageFilter, *further: str) -> tuple[str, Mapping[str, object]]:
     """`sql` about the rows that `usage` means, as its `$rows` and `$conditions`; and the parameters of that.
 
-    `demands` are further conditions. `$tokens` and `$unpriced` stand for TOKENS and UNPRICED.
+    `further` are conditions of its own. `$tokens` and `$unpriced` stand for TOKENS and UNPRICED.
     """
-    given = {name: value for name in _CONDITIONS if (value := getattr(usage, name)) is not None}
+    conditions, demanded = demands(usage)
     hours = _hours(usage)
-    billable = usage.role == INFERENCE
-    conditions = [
-        *(BILLABLE if billable else _OF_ROLE),
-        *(_CONDITIONS[name] for name in given),
-        *(_HOURS[name] for name in hours),
-        *demands,
-    ]
-    parameters: dict[str, object] = {**given, **hours} | ({} if billable else {"role": usage.role})
+    conditions = [*conditions, *(_HOURS[name] for name in hours), *further]
+    parameters: dict[str, object] = {**demanded, **hours}
     rows = _NOW
     if usage.as_of_ns is not None:
         parameters["as_of_ns"] = usage.as_of_ns
@@ -287,6 +234,14 @@ def about(sql: str, usage: UsageFilter, *demands: str) -> tuple[str, Mapping[str
         rows = Template(_AS_OF).substitute(columns=_VERSIONED, stored=stored)
     told = {"rows": rows, "conditions": " AND ".join(conditions), "tokens": TOKENS, "unpriced": UNPRICED}
     return Template(sql).substitute(told), parameters
+
+
+def demands(usage: UsageFilter) -> tuple[Sequence[str], Mapping[str, object]]:
+    """The conditions of `usage`, whatever time it is asked as of, and their parameters."""
+    given = {name: value for name in _CONDITIONS if (value := getattr(usage, name)) is not None}
+    billable = usage.role == INFERENCE
+    conditions = [*(BILLABLE if billable else _OF_ROLE), *(_CONDITIONS[name] for name in given)]
+    return conditions, given if billable else {**given, "role": usage.role}
 
 
 def _hours(usage: UsageFilter) -> Mapping[str, int]:

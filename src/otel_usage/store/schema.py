@@ -1,96 +1,115 @@
 """The schema of the database: numbered SQL files, applied in order, each once.
 
-ClickHouse has no transactions for DDL, so a migration must be one that can be run again: a process that dies
-between a migration and its entry in `schema_migrations` runs it twice, and so do two that start together.
+ClickHouse has no transactions for DDL, so a migration must be one that can be run again: it is, if its
+process dies before it is entered in `schema_migrations`. A lock keeps two processes from applying at once.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
 from typing import Final
 
-import pyarrow as pa
 from clickhouse_connect.driver.binding import quote_identifier
 from clickhouse_connect.driver.client import Client
 
-from otel_usage.model import USAGE
-from otel_usage.store.client import Embedded, Target
+from otel_usage.model import Permanent
+from otel_usage.store import schema_lock, shape
+from otel_usage.store.client import DATABASE, Embedded, Target
+from otel_usage.store.cluster import Cluster, cluster_of, home, qualified, rendered, shapes, view_source
+from otel_usage.store.migrations import Migration, ledger, migrations, script, statements
+
+__all__ = [
+    "INSERTED_AT",
+    "TABLE",
+    "Migration",
+    "apply",
+    "check",
+    "migrations",
+    "preview",
+    "show",
+    "statements",
+    "unlock",
+    "version",
+]
 
 TABLE: Final = "usage_rows"
 INSERTED_AT: Final = "inserted_at"
 """The one column that the store fills itself: its clock is the same for all who write."""
 
-_FILE_NAME: Final = re.compile(r"(\d{4})_(\w+)\.sql")
 _HEADER: Final = """\
 -- The schema of otel-usage, as `otel-usage schema show` prints it. `otel-usage schema apply` does the same.
 -- By hand: clickhouse-client --database otel_usage --multiquery < schema.sql
 """
+_CLUSTER_HEADER: Final = """\
+-- The schema of otel-usage for the cluster '{cluster.name}'. `schema apply --cluster` does the same.
+-- By hand: clickhouse-client --multiquery < schema.sql
+-- `{cluster.database}` is what people and the server use: Distributed tables over the tables of each
+-- shard, which are in `{cluster.local}`; and small tables that are the same on every node.
+
+"""
+_VIEW: Final = re.compile(r"CREATE OR REPLACE VIEW (\w+) AS\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One numbered file of SQL."""
-
-    number: int
-    name: str
-    sql: str
-
-    def __str__(self) -> str:
-        return f"{self.number:04d}_{self.name}"
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the file, in hex."""
-        return hashlib.sha256(self.sql.encode()).hexdigest()
-
-    @property
-    def entry(self) -> str:
-        """The statement that enters it as applied."""
-        values = f"({self.number}, '{self.name}', '{self.checksum}')"
-        return f"INSERT INTO schema_migrations (number, name, checksum) VALUES {values};\n"  # noqa: S608 (ours)
+def show(cluster: str = "", *, database: str = DATABASE) -> str:
+    """The whole schema as SQL, as `apply` runs it. Without a cluster: what `clickhouse/schema.sql` holds."""
+    if not cluster:
+        return "\n".join((_HEADER, *script(migrations())))
+    named = Cluster(cluster, database)
+    return _CLUSTER_HEADER.format(cluster=named) + _text(named, migrations())
 
 
-def migrations() -> Sequence[Migration]:
-    """All migrations of this version, in order."""
-    files = resources.files(__package__).joinpath("sql").iterdir()
-    named = ((file, _FILE_NAME.fullmatch(file.name)) for file in files)
-    found = [Migration(int(name[1]), name[2], file.read_text("utf-8")) for file, name in named if name]
-    return sorted(found, key=lambda migration: migration.number)
+def preview(client: Client, target: Target, *, cluster: str = "") -> str:
+    """What `apply` would run, as SQL; empty if nothing is pending. Reads only, and raises as `apply` does."""
+    layout, pending = _plan(client, target, cluster)
+    if not pending:
+        return ""
+    return _text(layout, pending) if layout else "\n".join(script(pending))
 
 
-def show() -> str:
-    """The whole schema as SQL: what `clickhouse/schema.sql` holds, and what `apply` runs."""
-    parts = (part for migration in migrations() for part in (migration.sql, migration.entry))
-    return "\n".join((_HEADER, _ledger(), *parts))
-
-
-def apply(client: Client, target: Target) -> Sequence[Migration]:
+def apply(
+    client: Client, target: Target, *, cluster: str = "", wait: float = schema_lock.WAIT
+) -> Sequence[Migration]:
     """Apply the migrations that are pending; which those were. With none, nothing is written.
 
-    The database is made if there is none. `client` has it chosen afterwards.
+    The database is made if there is none; `client` has it chosen afterwards. `cluster` is told once.
+    Raises Permanent if the database is not what the applied migrations made, or if a newer version migrated
+    it; Retryable if another process applies migrations for more than `wait` seconds.
     """
-    if not _choose_database(client, target):
-        # chDB's default engine, Overlay, cannot hold our tables; a server's own default is right for it.
-        engine = " ENGINE = Atomic" if isinstance(target, Embedded) else ""
-        client.command(f"CREATE DATABASE IF NOT EXISTS {quote_identifier(target.database)}{engine}")
-        _choose_database(client, target)
-    applied = _applied(client)
-    pending = [migration for migration in migrations() if migration.number not in applied]
-    if pending:
-        _run(client, _ledger())
-    for migration in pending:
-        _run(client, migration.sql)
-        _run(client, migration.entry)
+    layout, pending = _plan(client, target, cluster)
+    if not pending:
+        return []
+    _create_database(client, target, layout)
+    with schema_lock.held(client, layout.clause if layout else "", wait=wait) as still_ours:
+        _, pending = _plan(client, target, cluster)  # another may have applied them while we waited
+        _run(client, layout, [ledger()])
+        for migration in pending:
+            still_ours()
+            _run(client, layout, [migration.sql, migration.entry])
     return pending
 
 
-def check(client: Client, target: Target) -> Sequence[str]:
-    """How the database differs from this version's schema: a sentence each. Reads only."""
+def check(client: Client, target: Target, *, views: bool = False) -> Sequence[str]:
+    """How the database differs from this version's schema: a sentence each. Reads only.
+
+    `views`: also whether each view is still what it was made.
+    """
     if not _choose_database(client, target):
         return [f"Database {target.database} does not exist: run otel-usage schema apply."]
-    return [*_drift(migrations(), _applied(client)), *_column_drift(client)]
+    layout = cluster_of(client, target.database)
+    applied = _applied(client)
+    pending = [migration for migration in migrations() if migration.number not in applied]
+    return [
+        *(f"Migration {migration} is not applied: run otel-usage schema apply." for migration in pending),
+        *_drift(client, target, layout, applied),
+        *(_view_drift(client, target, layout, applied) if views else ()),
+    ]
+
+
+def unlock(client: Client, target: Target) -> Sequence[str]:
+    """Remove the lock of a process that is dead; which it was. Several, if several waited when they died."""
+    if not _choose_database(client, target):
+        return []
+    layout = cluster_of(client, target.database)
+    return schema_lock.unlock(client, layout.clause if layout else "")
 
 
 def version(client: Client) -> int:
@@ -98,24 +117,20 @@ def version(client: Client) -> int:
     return max(_applied(client), default=0)
 
 
-def columns() -> Sequence[tuple[str, str]]:
-    """Name and ClickHouse type of each column that a USAGE table has."""
-    return [(field.name, _column_type(field)) for field in USAGE]
-
-
-def table_columns(client: Client) -> Mapping[str, str]:
-    """Type of each column that the table has, by name, in its order."""
-    sql = (
-        "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String}"
-    )
-    rows = client.query(f"{sql} ORDER BY position", parameters={"table": TABLE}).result_rows
-    return {str(name): str(kind) for name, kind in rows}
-
-
-def statements(sql: str) -> Iterator[str]:
-    """The statements of `sql`, without its comment lines. A statement ends in `;` at the end of a line."""
-    code = "\n".join(line for line in sql.splitlines() if not line.lstrip().startswith("--"))
-    return (statement.strip() for statement in re.split(r";[ \t]*(?:\n|$)", code) if statement.strip())
+def _plan(client: Client, target: Target, name: str) -> tuple[Cluster | None, Sequence[Migration]]:
+    """The cluster, and what is pending. Raises Permanent if the database is not what it should be."""
+    if name and isinstance(target, Embedded):
+        raise Permanent(
+            f"{target} has no cluster: name a ClickHouse server in OTEL_USAGE_DSN.", field="cluster"
+        )
+    if not _choose_database(client, target):
+        return Cluster(name, target.database) if name else None, migrations()
+    layout = cluster_of(client, target.database, name)
+    applied = _applied(client)
+    drift = list(_drift(client, target, layout, applied))
+    if drift:
+        raise Permanent(f"{target} has another schema. {' '.join(drift)}", field="dsn")
+    return layout, [migration for migration in migrations() if migration.number not in applied]
 
 
 def _choose_database(client: Client, target: Target) -> bool:
@@ -127,13 +142,26 @@ def _choose_database(client: Client, target: Target) -> bool:
     return True
 
 
-def _ledger() -> str:
-    return resources.files(__package__).joinpath("sql", "schema_migrations.sql").read_text("utf-8")
+def _create_database(client: Client, target: Target, layout: Cluster | None) -> None:
+    if layout:
+        for statement in layout.create_databases():
+            client.command(statement, use_database=False)
+    elif not client.database:
+        # chDB's default engine, Overlay, cannot hold our tables; a server's own default is right for it.
+        engine = " ENGINE = Atomic" if isinstance(target, Embedded) else ""
+        client.command(f"CREATE DATABASE IF NOT EXISTS {quote_identifier(target.database)}{engine}")
+    _choose_database(client, target)
 
 
-def _run(client: Client, sql: str) -> None:
-    for statement in statements(sql):
+def _run(client: Client, layout: Cluster | None, scripts: Sequence[str]) -> None:
+    plain = (statement for sql in scripts for statement in statements(sql))
+    for statement in rendered(layout, scripts) if layout else plain:
         client.command(statement)
+
+
+def _text(layout: Cluster, pending: Sequence[Migration]) -> str:
+    run = [*layout.create_databases(), *rendered(layout, script(pending))]
+    return "\n\n".join(f"{statement};" for statement in run) + "\n"
 
 
 def _applied(client: Client) -> Mapping[int, str]:
@@ -144,45 +172,46 @@ def _applied(client: Client) -> Mapping[int, str]:
     return {int(number): str(checksum) for number, checksum in rows}
 
 
-def _drift(known: Sequence[Migration], applied: Mapping[int, str]) -> Iterator[str]:
-    for migration in known:
-        if migration.number not in applied:
-            yield f"Migration {migration} is not applied: run otel-usage schema apply."
-        elif applied[migration.number] != migration.checksum:
-            yield f"Migration {migration} is not the one that was applied: its file was edited after that."
-    unknown = sorted(applied.keys() - {migration.number for migration in known})
+def _drift(
+    client: Client, target: Target, layout: Cluster | None, applied: Mapping[int, str]
+) -> Iterator[str]:
+    """What is not as the applied migrations made it."""
+    known = {migration.number: migration for migration in migrations()}
+    for number, checksum in sorted(applied.items()):
+        if number in known and known[number].checksum != checksum:
+            told = "is not the one that was applied: its file was edited after that."
+            yield f"Migration {known[number]} {told}"
+    unknown = sorted(applied.keys() - known.keys())
     if unknown:
+        # What the tables should look like is not known either.
         yield f"Migration {unknown[-1]:04d} is applied, which this version does not know: it is too old."
+        return
+    made = shape.expected(applied.keys())
+    for database, wanted in (shapes(layout, made) if layout else {target.database: made}).items():
+        prefix = f"{database}." if database != target.database else ""
+        found = shape.found(client, database)
+        yield from shape.differences(_prefixed(prefix, wanted), _prefixed(prefix, found))
 
 
-def _column_drift(client: Client) -> Iterator[str]:
-    actual = table_columns(client)
-    expected = dict(columns())
-    for name, kind in expected.items():
-        if name not in actual:
-            yield f"Column {TABLE}.{name} is missing."
-        elif actual[name] != kind:
-            yield f"Column {TABLE}.{name} is {actual[name]}, and must be {kind}."
-    for name in actual.keys() - expected.keys() - {INSERTED_AT}:
-        yield f"Column {TABLE}.{name} is not ours."
+def _prefixed(prefix: str, shapes_: Mapping[str, shape.Shape]) -> Mapping[str, shape.Shape]:
+    return {f"{prefix}{name}": each for name, each in shapes_.items()}
 
 
-def _column_type(field: pa.Field) -> str:
-    plain = _plain_type(field.type)
-    return f"Nullable({plain})" if field.nullable else plain
+def _view_drift(
+    client: Client, target: Target, layout: Cluster | None, applied: Mapping[int, str]
+) -> Iterator[str]:
+    queries: dict[str, dict[str, str]] = {}
+    for migration in migrations():
+        for statement in statements(migration.sql) if migration.number in applied else ():
+            if match := _VIEW.match(statement):
+                database, query = _view(target, layout, match[1], statement[match.end() :])
+                queries.setdefault(database, {})[match[1]] = query
+    for database, of_views in queries.items():
+        yield from shape.changed_views(client, database, of_views)
 
 
-def _plain_type(kind: pa.DataType) -> str:
-    if pa.types.is_dictionary(kind):
-        return f"LowCardinality({_plain_type(kind.value_type)})"
-    if pa.types.is_string(kind):
-        return "String"
-    if pa.types.is_fixed_size_binary(kind):
-        return f"FixedString({kind.byte_width})"
-    if pa.types.is_unsigned_integer(kind):
-        return f"UInt{kind.bit_width}"
-    if pa.types.is_timestamp(kind) and kind.unit == "ns":
-        return f"DateTime64(9, '{kind.tz}')"
-    if pa.types.is_decimal(kind):
-        return f"Decimal({kind.precision}, {kind.scale})"
-    raise TypeError(f"There is no column type for {kind}.")
+def _view(target: Target, layout: Cluster | None, name: str, query: str) -> tuple[str, str]:
+    """The database of a view, and what it asks, with the database of each table."""
+    if layout is None:
+        return target.database, qualified(query, lambda _: target.database)
+    return home(layout, name), qualified(query, lambda table: view_source(layout, name, table))

@@ -15,7 +15,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from otel_usage.config import Settings
 from otel_usage.model import USAGE, Permanent, Retryable
 from otel_usage.store import schema
-from otel_usage.store.client import Target, connect, error_name, is_passing, parse, reason
+from otel_usage.store.client import Embedded, Target, connect, error_name, is_passing, parse, reason
 from otel_usage.store.queries import Statement
 
 Row = TypeVar("Row")
@@ -30,9 +30,12 @@ _INSERT: Final[Mapping[str, object]] = {
     # Merges and FINAL keep the newest row of a key. To do that here too doubles the cost of an insert.
     "optimize_on_insert": 0,
 }
+_TABLE_ALREADY_EXISTS: Final = 57
 _READ: Final[Mapping[str, object]] = {
     # Rows of one key are of one day: the parts of each day are merged by themselves, three times as fast.
     "do_not_merge_across_partitions_select_final": 1,
+    # On a cluster a table within IN or JOIN is asked of all shards, once.
+    "distributed_product_mode": "global",
 }
 
 
@@ -41,6 +44,10 @@ _ARROW: Final[Mapping[str, object]] = {
     "output_format_arrow_string_as_string": 1,
     "output_format_arrow_fixed_string_as_fixed_byte_array": 1,
 }
+
+
+class Exists(Retryable):
+    """The table that was to be made is there."""
 
 
 class Store:
@@ -57,6 +64,8 @@ class Store:
         self._writer = self._connect(settings.insert_timeout)
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
         self._readers = anyio.CapacityLimiter(settings.read_clients)
+        self._keeper: Client | None = None
+        self._one_command = anyio.Lock()
         self._failing = False
         self._insert_settings = {**_INSERT, "max_execution_time": settings.insert_timeout}
 
@@ -131,6 +140,19 @@ class Store:
 
         return self._read(ask)
 
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether no other process can have the store open."""
+        return isinstance(self._target, Embedded)
+
+    async def command(self, statement: Statement[None]) -> None:
+        """Run a statement that changes what is derived from rows, one at a time; it may take long.
+
+        Raises Retryable if it did not work, to be tried again; Exists if it makes a table that is there.
+        """
+        async with self._one_command:
+            await anyio.to_thread.run_sync(self._command, statement)
+
     async def ping(self) -> int:
         """The number of the database's last migration. Raises Retryable if ClickHouse does not answer."""
         return await anyio.to_thread.run_sync(self._read, schema.version, limiter=self._readers)
@@ -170,6 +192,25 @@ class Store:
             return [statement.row(*values) for values in answer.result_rows]
 
         return self._read(ask)
+
+    def _command(self, statement: Statement[None]) -> None:
+        if self._keeper is None:
+            self._keeper = self._connect(self._settings.seal_timeout)
+            self._keeper.database = self._target.database
+        settings = {
+            **_INSERT,
+            **_READ,
+            "max_execution_time": self._settings.seal_timeout,
+            "max_memory_usage": self._settings.seal_memory_bytes,
+            "max_bytes_before_external_group_by": self._settings.seal_memory_bytes // 2,
+            "log_comment": f"otel-usage {statement.name}",
+        }
+        try:
+            self._keeper.command(statement.sql, parameters=dict(statement.parameters), settings=settings)
+        except (ClickHouseError, OSError) as error:
+            kind = Exists if getattr(error, "code", None) == _TABLE_ALREADY_EXISTS else Retryable
+            message = f"ClickHouse cannot do {statement.name} now: {reason(error)}"
+            raise kind(message, retry_after=self._settings.retry_after) from error
 
     def _limits(self, statement: Statement[Any]) -> Mapping[str, object]:
         return {

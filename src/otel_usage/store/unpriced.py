@@ -1,9 +1,11 @@
 """The calls whose usage is known and whose cost is not, by what they have in common: what is to be done."""
 
 from dataclasses import dataclass
+from string import Template
 from typing import Final
 
-from otel_usage.store.queries import UNPRICED, Statement, UsageFilter, about
+from otel_usage.store.pieces import pieces
+from otel_usage.store.queries import TOKENS, UNPRICED, Statement, UsageFilter, about
 
 MAX_MODELS: Final = 20
 """Models that a summary names at most."""
@@ -40,9 +42,12 @@ class UnpricedGroup:
 
 
 _MODELS: Final = """\
-SELECT model_id, provider, unpriced_reason, count() AS calls, sum($tokens) AS tokens
-FROM $rows
-WHERE $conditions
+SELECT model_id, provider, unpriced_reason, sum(pieces.calls) AS calls, sum($tokens) AS tokens
+FROM
+(
+    $pieces
+) AS pieces
+WHERE $unpriced
 GROUP BY model_id, provider, unpriced_reason
 ORDER BY tokens DESC, calls DESC, model_id, provider, unpriced_reason
 LIMIT {limit:UInt32}"""
@@ -63,8 +68,9 @@ LIMIT {limit:UInt32}"""
 
 def unpriced_models(usage: UsageFilter, limit: int = MAX_MODELS) -> Statement[UnpricedModel]:
     """The models whose calls have no cost, those of the most tokens first."""
-    sql, parameters = about(_MODELS, usage, UNPRICED)
-    return Statement("unpriced_models", sql, {**parameters, "limit": limit}, UnpricedModel)
+    read = pieces(usage, ("provider",))
+    sql = Template(_MODELS).substitute(pieces=read.sql, tokens=TOKENS, unpriced=UNPRICED)
+    return Statement("unpriced_models", sql, {**read.parameters, "limit": limit}, UnpricedModel)
 
 
 def unpriced_groups(usage: UsageFilter, limit: int) -> Statement[UnpricedGroup]:

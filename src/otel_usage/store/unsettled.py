@@ -28,6 +28,10 @@ class Unsettled:
     """1: its roll-ups have waited long enough for the calls below them."""
 
 
+EQUAL: Final = 16_384
+"""Stored rows with equal numbers that are looked at together: the latest. Those before stay as they were
+decided; what one of them would have been a duplicate of stays a call."""
+
 _HOUR_NS: Final = 3_600 * 1_000_000_000
 
 _OTHERS: Final = """\
@@ -110,9 +114,14 @@ FROM
                 (
                     trace_id IN (SELECT toFixedString(unhex(arrayJoin({{traces:Array(String)}})), 16))
                     OR call_id IN (SELECT toFixedString(unhex(arrayJoin({{calls:Array(String)}})), 16))
-                    OR concat(service_name, '/', toString(input_tokens))
-                        IN (SELECT arrayJoin({{numbers:Array(String)}}))
                 )
+            UNION ALL
+            SELECT tenant, account_id, toStartOfHour(started_at), call_id FROM usage_rows
+            WHERE started_at >= first AND started_at < last AND tenant = {{tenant:String}}
+                AND concat(service_name, '/', toString(input_tokens))
+                    IN (SELECT arrayJoin({{numbers:Array(String)}}))
+            ORDER BY started_at DESC
+            LIMIT {{equal:UInt32}} BY service_name, input_tokens
         )
     ORDER BY version DESC, inserted_at DESC
     LIMIT 1 BY tenant, account_id, toStartOfHour(started_at), call_id
@@ -185,6 +194,7 @@ def read_observations(tenant: str, unsettled: Sequence[Unsettled]) -> Statement[
         "traces": keys["trace"],
         "calls": keys["call"],
         "numbers": keys["numbers"],
+        "equal": EQUAL,
         # Whole hours: a part of one could hold back the newer row of a key.
         "from_ns": min(each.from_ns for each in unsettled) // _HOUR_NS * _HOUR_NS,
         "to_ns": (max(each.to_ns for each in unsettled) // _HOUR_NS + 1) * _HOUR_NS,

@@ -29,6 +29,8 @@ class Dropped:
     provider: str
     model: str
     reason: str
+    is_fault: bool = False
+    """Whether a price of it is none: no number, negative, or dearer than any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,9 @@ def source(told: str, providers: Iterable[Provider], limits: Limits) -> Source:
         for each in document["models"]:
             model = _with_minimum(provider.id, each)
             if wrong := faults(model, limits.of(model["id"])):
-                dropped.append(Dropped(f"{NAME}@{told}", provider.id, model["id"], wrong[0]))
+                dropped.append(
+                    Dropped(f"{NAME}@{told}", provider.id, model["id"], "; ".join(wrong), is_fault=True)
+                )
             else:
                 kept.append(model)
         documents.append({**document, "models": kept})

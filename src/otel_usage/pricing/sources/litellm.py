@@ -94,6 +94,8 @@ def entries(file: Vendored) -> Json:
         raise Permanent(f"The price data of LiteLLM {file.version} is no JSON: {error}.") from error
     if not isinstance(read, dict) or not all(isinstance(entry, dict) for entry in read.values()):
         raise Permanent(f"The price data of LiteLLM {file.version} is no object of objects.")
+    if not read.keys() - {_SAMPLE}:
+        raise Permanent(f"The price data of LiteLLM {file.version} has no models.")
     return {key: entry for key, entry in read.items() if key != _SAMPLE}
 
 
@@ -108,8 +110,10 @@ def source(file: Vendored, limits: Limits, without: Collection[str] = ()) -> Sou
             continue
         provider = names.provider_id(str(entry.get("litellm_provider")))
         priced = prices(entry)
-        if reason := _image_reason(key, entry, priced, sized) or _reason(key, entry, priced, limits):
-            dropped.append(Dropped(f"{NAME}@{file.version}", provider, key, reason))
+        wrong = faults(priced, limits.of(key))
+        reason = "; ".join(wrong) or _image_reason(key, entry, priced, sized) or _reason(entry, priced)
+        if reason:
+            dropped.append(Dropped(f"{NAME}@{file.version}", provider, key, reason, is_fault=bool(wrong)))
             continue
         models[provider].append(_model(key, entry, priced))
     providers = [_provider(provider, found) for provider, found in sorted(models.items())]
@@ -119,7 +123,7 @@ def source(file: Vendored, limits: Limits, without: Collection[str] = ()) -> Sou
     return Source(document, dropped)
 
 
-def _reason(key: str, entry: Json, priced: Mapping[str, Any], limits: Limits) -> str:
+def _reason(entry: Json, priced: Mapping[str, Any]) -> str:
     """Why an entry cannot be priced by; empty if it can."""
     mode = entry.get("mode")
     if mode not in _MODES:
@@ -127,8 +131,6 @@ def _reason(key: str, entry: Json, priced: Mapping[str, Any], limits: Limits) ->
     if "off_peak_pricing" in entry:
         # The book cannot say that: the price at the peak, always, would be too high.
         return "priced by the day of the week"
-    if wrong := faults(priced, limits.of(key)):
-        return wrong[0]
     if not priced["prices"]:
         stated = any("cost" in name for name in entry)
         return "priced at zero, or in units that are not counted" if stated else "no price"
