@@ -1,13 +1,14 @@
 """Pricing alone: `price` of a batch of calls of many models, as a ratio to `calc_price` of each of them.
 
 Warm is a pricer that has seen such calls, as one that serves has; cold is a new one, with a book just loaded.
+Unknown are calls each of another model that no price source has: whoever sends may make names up.
 """
 
 import gc
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -21,8 +22,10 @@ from otel_usage.model import OBSERVATIONS
 from otel_usage.pricing import PriceBook, Pricer, price
 
 WARM: Final = 0.05
+UNKNOWN: Final = 1.0
 
 _ROWS: Final = 10_000
+_UNKNOWN: Final = 2_000
 _MODELS: Final = {
     "openai": "gpt-4o gpt-4o-mini gpt-4.1 gpt-4.1-mini gpt-4.1-nano gpt-5 gpt-5-mini gpt-5-nano gpt-5.1 "
     "gpt-5.2 gpt-5.4 gpt-5.4-mini gpt-5.5 gpt-6-sol gpt-6-luna o1 o4-mini gpt-realtime gpt-4-turbo "
@@ -83,6 +86,14 @@ class Call:
             price_context={"service_tier": self.tier} if self.tier else None,
         ).total_price
 
+    def is_known(self) -> bool:
+        """Whether genai-prices has a price for it."""
+        try:
+            self.dollars()
+        except LookupError:
+            return False
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:
@@ -91,6 +102,8 @@ class Costs:
     theirs: float
     warm: float
     cold: float
+    theirs_unknown: float
+    unknown: float
 
 
 def run(*, rounds: int) -> list[Budget]:
@@ -106,7 +119,24 @@ def run(*, rounds: int) -> list[Budget]:
             ]
         ],
     )
-    return [Budget("pricing of a call, of calc_price", costs.warm / costs.theirs, WARM)]
+    table(
+        f"calls of models that no source has: µs per call, and as a share of calc_price; {_UNKNOWN:,} names",
+        ["calc_price", "price, cold"],
+        [
+            [
+                f"{costs.theirs_unknown:.2f}",
+                f"{costs.unknown:.2f} ({costs.unknown / costs.theirs_unknown:.3f})",
+            ]
+        ],
+    )
+    return [
+        Budget("pricing of a call, of calc_price", costs.warm / costs.theirs, WARM),
+        Budget(
+            "pricing of a call of an unknown model, of calc_price",
+            costs.unknown / costs.theirs_unknown,
+            UNKNOWN,
+        ),
+    ]
 
 
 def measure(told: Sequence[Call], rounds: int) -> Costs:
@@ -116,10 +146,14 @@ def measure(told: Sequence[Call], rounds: int) -> Costs:
     warm = Pricer(book)
     ours = price(observations, warm)["billed_cost"].to_pylist()
     assert ours == [call.dollars() for call in told]
+    unknown = [replace(call, model=f"my-{number:06}-model") for number, call in enumerate(told[:_UNKNOWN])]
+    of_nothing = pa.Table.from_pylist([call.row for call in unknown], schema=OBSERVATIONS)
     stages: dict[str, Callable[[], object]] = {
         "theirs": lambda: [call.dollars() for call in told],
         "warm": lambda: price(observations, warm),
         "cold": lambda: price(observations, Pricer(book)),
+        "theirs_unknown": lambda: [call.is_known() for call in unknown],
+        "unknown": lambda: price(of_nothing, Pricer(book)),
     }
     best = dict.fromkeys(stages, float("inf"))
     gc.collect()
@@ -128,7 +162,8 @@ def measure(told: Sequence[Call], rounds: int) -> Costs:
         for _ in range(rounds):
             for name, stage in stages.items():
                 best[name] = min(best[name], _cpu_seconds(stage))
-    return Costs(**{name: seconds * 1e6 / len(told) for name, seconds in best.items()})
+    calls_of = {name: len(unknown if "unknown" in name else told) for name in stages}
+    return Costs(**{name: seconds * 1e6 / calls_of[name] for name, seconds in best.items()})
 
 
 def calls(number: int, *, seed: int) -> Sequence[Call]:

@@ -55,15 +55,16 @@ GRANT SELECT ON otel_usage.sealed_sums TO otel_usage_reader;
 GRANT SELECT ON otel_usage.usage_days TO otel_usage_reader;
 GRANT SELECT ON otel_usage.summed_days TO otel_usage_reader;
 GRANT SELECT ON otel_usage.expired_days TO otel_usage_reader;
+GRANT SELECT ON otel_usage.token_points TO otel_usage_reader;
 GRANT SELECT ON system.parts TO otel_usage_reader;
 
 -- POLICIES. Of several that are for a user, one that lets a row through is enough.
 -- A reader without a tenant sees nothing: without a policy of their own, they would see all.
-CREATE ROW POLICY OR REPLACE otel_usage_reader ON otel_usage.usage_rows, otel_usage.usage_history FOR SELECT USING 0 TO otel_usage_reader;
+CREATE ROW POLICY OR REPLACE otel_usage_reader ON otel_usage.usage_rows, otel_usage.usage_history, otel_usage.token_points FOR SELECT USING 0 TO otel_usage_reader;
 -- Which days are sealed is told by rows of no tenant. Without them every day would count as not sealed, and be summed from
 -- its rows: slowly.
 CREATE ROW POLICY OR REPLACE otel_usage_reader ON otel_usage.sealed_sums FOR SELECT USING tenant = '' AND level = 'mark' TO otel_usage_reader;
-CREATE ROW POLICY OR REPLACE otel_usage_all ON otel_usage.usage_rows, otel_usage.usage_history, otel_usage.sealed_sums FOR SELECT USING 1 TO otel_usage_admin, otel_usage_writer, otel_usage_read_all;
+CREATE ROW POLICY OR REPLACE otel_usage_all ON otel_usage.usage_rows, otel_usage.usage_history, otel_usage.token_points, otel_usage.sealed_sums FOR SELECT USING 1 TO otel_usage_admin, otel_usage_writer, otel_usage_read_all;
 
 -- LIMITS of readers. readonly = 2: they may choose settings of a query, as clients do, within these bounds.
 CREATE SETTINGS PROFILE OR REPLACE otel_usage_reader SETTINGS
@@ -82,7 +83,7 @@ TO otel_usage_reader;
 -- EXAMPLE: a reader of the tenant `acme`. A role has the tenant, so that its users come and go.
 -- CREATE ROLE IF NOT EXISTS otel_usage_tenant_acme;
 -- CREATE ROW POLICY OR REPLACE otel_usage_tenant_acme
---     ON otel_usage.usage_rows, otel_usage.usage_history, otel_usage.sealed_sums
+--     ON otel_usage.usage_rows, otel_usage.usage_history, otel_usage.token_points, otel_usage.sealed_sums
 --     FOR SELECT USING tenant = 'acme' TO otel_usage_tenant_acme;
 -- CREATE USER IF NOT EXISTS acme_dashboard IDENTIFIED WITH sha256_password BY 'choose one';
 -- GRANT otel_usage_reader, otel_usage_tenant_acme TO acme_dashboard;

@@ -798,7 +798,7 @@ ALTER TABLE usage_by_account_daily
 -- Cost and usage in the columns of FOCUS 1.2 (FinOps Open Cost and Usage Specification): a row per UTC day, account, provider,
 -- model, usage type and context. For FinOps tools, which read it as they read the bill of a cloud.
 --
--- FOCUS knows no unknown cost. Calls without one are not in here; recipe 11 lists them, and `usage_daily` counts them. The
+-- FOCUS knows no unknown cost. Calls without one are not in here; recipe 10 lists those to work on, `usage_daily` counts all. The
 -- sum of BilledCost is that of `usage` and of `usage_daily`, to the last digit.
 -- There are no unit prices and no SkuPriceId: the tokens of a row have several prices. They are in `usage.unit_prices`.
 CREATE OR REPLACE VIEW focus_usage AS
@@ -922,7 +922,7 @@ ALTER TABLE focus_usage
     COMMENT COLUMN x_CacheWriteTokens 'Part of x_InputTokens',
     COMMENT COLUMN x_ReasoningTokens 'Part of x_OutputTokens';
 
-INSERT INTO schema_migrations (number, name, checksum) VALUES (4, 'views', '2a0ef60c035a2d474cc475086cad8646d7cbba3b2e5ab8588706197677bb0574');
+INSERT INTO schema_migrations (number, name, checksum) VALUES (4, 'views', '50ecac76ddd9731aff7a4ab4c249b74d6b4f9df46c0f1509c314557c88dc4f2c');
 
 -- How long usage rows are kept, as it was decided: the last row holds. `otel-usage schema apply --ttl` writes it.
 -- It is no TTL of ClickHouse: rows go only when their day is sealed, and its sums stay.

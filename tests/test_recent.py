@@ -43,8 +43,33 @@ def test_calls_with_one_response_id_are_found_together() -> None:
 def test_calls_with_equal_numbers_are_found_together_unless_both_have_response_ids() -> None:
     recent = memory()
     recent.remember(table([Span(1, response_id=ID)]), known=False)
-    assert found(recent, Span(2, trace=2)) == ([True], [1])
-    assert found(recent, Span(2, trace=2, response_id=ID + "2")) == ([False], [])
+    assert found(recent, Span(2, trace=2, scope="other")) == ([True], [1])
+    assert found(recent, Span(2, trace=2, scope="other", response_id=ID + "2")) == ([False], [])
+
+
+def test_calls_with_equal_numbers_that_one_emitter_saw_are_not_looked_for() -> None:
+    recent = memory()
+    recent.remember(table([Span(1)]), known=False)
+    assert found(recent, Span(2, trace=2)) == ([False], [])
+    assert found(recent, Span(2, trace=2), Span(3, trace=3)) == ([False, False], [])
+
+
+def test_once_another_emitter_saw_equal_numbers_all_of_them_are_found() -> None:
+    recent = memory()
+    for number in range(1, 11):  # more than half of what is remembered
+        recent.remember(table([Span(number, trace=number)]), known=False)
+    seen = list(range(1, 11))
+    assert found(recent, Span(11, trace=11, scope="other")) == ([True], seen)
+    assert found(recent, Span(11, trace=11), Span(12, trace=12, scope="other")) == ([True, True], seen)
+    recent.remember(table([Span(11, trace=11, scope="other")]), known=False)
+    assert found(recent, Span(12, trace=12, response_id=ID)) == ([True], [*seen, 11])
+
+
+def test_calls_of_which_one_reports_the_reasoning_that_the_other_leaves_out_are_found() -> None:
+    recent = memory()
+    recent.remember(table([Span(1, output=50, reasoning=40), Span(2, trace=2)]), known=False)
+    assert found(recent, Span(3, trace=3, scope="other")) == ([True], [1, 2])
+    assert found(recent, Span(3, trace=3, scope="other", output=17, reasoning=7)) == ([True], [1, 2])
 
 
 def test_the_rest_of_a_trace_that_is_found_is_found_too() -> None:
@@ -76,8 +101,9 @@ def test_it_forgets_the_oldest_half_and_knows_that_it_did() -> None:
     assert found(recent, Span(99, trace=1, input=999)) == ([False], [])
     kept, lost = (recent.involved(table([Span(99, trace=n, input=999)]), NONE) for n in (12, 1))
     assert (kept.by_trace.tolist(), lost.by_trace.tolist()) == ([False], [True])
-    equal = recent.involved(table([Span(99, trace=50, input=1)]), NONE)
+    equal = recent.involved(table([Span(99, trace=50, input=1, scope="other")]), NONE)
     assert (equal.by_trace.tolist(), equal.by_numbers.tolist()) == ([False], [True])
+    assert not recent.involved(table([Span(99, trace=50, input=1)]), NONE).by_numbers.any()
 
 
 def test_a_table_longer_than_the_memory_is_remembered_as_far_as_it_fits() -> None:

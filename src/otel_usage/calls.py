@@ -1,5 +1,6 @@
 """Which of kindred observations counts, and which observations are the sums of others."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from otel_usage.ancestry import NONE, Ancestry
-from otel_usage.kinship import Facts, on_one_path, side_by_side
-from otel_usage.names import Mask, Rows
+from otel_usage.kinship import NOT_REPORTED, Facts, on_one_path, side_by_side
+from otel_usage.names import Mask, Rows, groups
 
 _Merits = npt.NDArray[np.uint64]
 _PAIR: Final = 2
+_FAR: Final = np.iinfo(np.int64).max
 _DEEPEST: Final = 5  # doublings: equal spans of one emitter within each other
 
 
@@ -66,10 +68,10 @@ def winners(facts: Facts, merit: _Merits, holder: Rows, kin: Kin, settled: tuple
     best[group[order[last]]] = order[last]
     chosen = np.arange(count)
     chosen[members] = best[group[members]]
-    sizes = np.bincount(group[members], minlength=count)
     # Group by group: three and more spans of one call are rare, and may be several calls.
-    for number in np.flatnonzero(sizes > _PAIR).tolist():
-        _several(facts, merit, members[group[members] == number], chosen)
+    for together in _split(members, group[members]):
+        if len(together) > _PAIR:
+            _several(facts, merit, together, chosen)
     return chosen[holder]
 
 
@@ -164,19 +166,50 @@ def _components(count: int, first: Rows, second: Rows) -> Rows:
 def _several(facts: Facts, merit: _Merits, members: Rows, chosen: Rows) -> None:
     """Choose what counts among kin: all that the emitter saw which saw the most calls, here with usage.
 
-    Those with response ids are distinct calls, whoever saw them.
+    Those with response ids are distinct calls, whoever saw them. The others are duplicates: each of the call
+    that started nearest to it, of those with its counts if there are any.
     """
     used = members[facts.used[members]]
-    views = [used[facts.emitter[used] == number] for number in np.unique(facts.emitter[used])]
-    views.append(used[facts.identified[used]])
+    views = [*_split(used, facts.emitter[used]), used[facts.identified[used]]]
     most = max(len(view) for view in views)
     if most <= 1:
         return
     # Of those that saw as many: the one with the best observation.
     calls = max((view for view in views if len(view) == most), key=lambda view: int(merit[view].max()))
-    calls = calls[np.argsort(facts.started[calls], kind="stable")]
     chosen[calls] = calls
-    for row in np.setdiff1d(members, calls).tolist():
-        same = calls[(facts.input[calls] == facts.input[row]) & (facts.output[calls] == facts.output[row])]
-        near = same if len(same) else calls
-        chosen[row] = near[np.argmin(np.abs(facts.started[near] - facts.started[row]))]
+    others = np.setdiff1d(members, calls)
+    every = np.append(calls, others)
+    counts = groups([column[every] - NOT_REPORTED for column in (facts.input, facts.output)])[1]
+    alike = np.isin(counts[len(calls) :], counts[: len(calls)])
+    for rows, number in (
+        (others[alike], np.append(counts[: len(calls)], counts[len(calls) :][alike])),
+        (others[~alike], np.zeros(len(every) - np.count_nonzero(alike), np.int64)),
+    ):
+        if len(rows):
+            chosen[rows] = nearest(facts.started, calls, rows, number)
+
+
+def nearest(started: Rows, calls: Rows, rows: Rows, number: Rows) -> Rows:
+    """Per row, the call of its number that started nearest to it; of two as near, the earlier.
+
+    `number`: of the calls, then of the rows. There is a call of each.
+    """
+    times, time = np.unique(started[np.append(calls, rows)], return_inverse=True)
+    place = number * len(times) + time
+    order = np.argsort(place[: len(calls)], kind="stable")
+    line, wanted = place[: len(calls)][order], place[len(calls) :]
+    after = np.searchsorted(line, wanted)
+    before = np.searchsorted(line, line[np.maximum(after - 1, 0)])  # the first of those that started then
+    after = np.minimum(after, len(calls) - 1)
+    nearness = []
+    for at in (before, after):
+        away = np.abs(started[calls[order[at]]] - started[rows])
+        nearness.append(np.where(number[order[at]] == number[len(calls) :], away, _FAR))
+    return calls[order[np.where(nearness[0] <= nearness[1], before, after)]]
+
+
+def _split(rows: Rows, by: Rows) -> Sequence[Rows]:
+    """The rows in parts that are equal in `by`, in the order of that, each in the order of the rows."""
+    order = np.argsort(by, kind="stable")
+    starts = np.flatnonzero(np.diff(by[order]))
+    return np.split(rows[order], starts + 1)

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     memory_rows: int = Field(
         1 << 18,
         gt=1,
-        description="Observations remembered, so that what comes later finds its call: 350 bytes each.",
+        description="Observations remembered, so that what comes later finds its call: 380 bytes each.",
     )
     sweep_interval: float = Field(
         5.0,

@@ -1,4 +1,9 @@
-"""The keys under which observations are found again: of their trace, their call, and their numbers."""
+"""The keys under which observations are found again: of their trace, their call, and their numbers.
+
+Equal numbers alone make no kin: calls that one emitter saw, or that all have response ids, are several calls
+(`kinship`). Where all of a number are so, none of them is looked for: most often equal numbers are a batch of
+equal calls.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +16,10 @@ import pyarrow as pa
 from otel_usage import identity
 from otel_usage.chains import Keys, repeated
 from otel_usage.lineage import trace_keys
-from otel_usage.names import Mask, Names
+from otel_usage.names import Mask, Names, Rows
 
 _SPREAD: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
+_NOBODY: Final = np.uint64(2**64 - 1)
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Index:
     """Whether there is a response id that is unique."""
     own: Keys
     """Of the observation."""
+    emitter: Keys
+    """Of the scope and signal; never zero."""
 
     @classmethod
     def of(cls, table: pa.Table) -> "Index":
@@ -52,34 +60,74 @@ class Index:
             call = np.where(identified, by_response[:, 0], row)
             own = np.where(is_span, own, np.where(identified, by_response[:, 1], row))
             target = _words(_column(table, "duplicate_of").fill_null(bytes(16)), 2)[:, 0]
-        return cls(table, trace, call, target, identified, own)
+        emitter = _place(Names.of(table["scope_name"]), signal) | np.uint64(1)
+        return cls(table, trace, call, target, identified, own, emitter)
 
     @cached_property
     def numbers(self) -> tuple[Keys, Keys]:
         """Keys of place, input and output; and of output without reasoning, where that is reported."""
         return _numbers(self.table)
 
+    @cached_property
+    def numbered(self) -> tuple[Rows, Keys]:
+        """The keys of both kinds that there are, and the row that each is of."""
+        numbers, plain = self.numbers
+        there, reasoned = np.flatnonzero(numbers != 0), np.flatnonzero(plain != 0)
+        return np.append(there, reasoned), np.append(numbers[there], plain[reasoned])
+
     def meet_within(self) -> Mask:
-        """Which of these may be kin by their numbers: of equal ones, not all have a response id."""
+        """Which of these may be kin by their numbers."""
         result = np.zeros(len(self.call), np.bool_)
         if self.identified.all():
             return result
-        numbers, plain = self.numbers
-        usable = np.flatnonzero(numbers != 0)
-        if plain.any():
-            both = repeated(np.concatenate([numbers[usable], plain[usable]]))
-            result[usable] = both[: len(usable)] | (both[len(usable) :] & (plain[usable] != 0))
-        else:
-            result[usable] = repeated(numbers[usable])
+        rows, asked = self.numbered
+        several = repeated(asked)
+        rows, asked = rows[several], asked[several]
+        if len(rows):
+            groups, group = np.unique(asked, return_inverse=True)
+            kin = Witnesses.of(len(groups), group, self.emitter[rows], self.identified[rows]).kin
+            result[rows[kin[group]]] = True
         return result
+
+
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """Who saw the observations of each group: the least and the greatest key of their emitters."""
+
+    least: Keys
+    greatest: Keys
+    identified: Mask
+    """Whether all have response ids."""
+
+    @classmethod
+    def of(cls, groups: int, group: Rows, emitter: Keys, identified: Mask) -> "Witnesses":
+        """Of observations that are each of one of `groups` groups."""
+        least, greatest = np.full(groups, _NOBODY), np.zeros(groups, np.uint64)
+        np.minimum.at(least, group, emitter)
+        np.maximum.at(greatest, group, emitter)
+        all_identified = np.ones(groups, np.bool_)
+        all_identified[group[~identified]] = False
+        return cls(least, greatest, all_identified)
+
+    def __or__(self, others: "Witnesses") -> "Witnesses":
+        """Of both, group by group."""
+        return Witnesses(
+            np.minimum(self.least, others.least),
+            np.maximum(self.greatest, others.greatest),
+            self.identified & others.identified,
+        )
+
+    @property
+    def kin(self) -> Mask:
+        """In which groups some may be of one call: where two emitters saw some, not all with response ids."""
+        kin: Mask = (self.least < self.greatest) & ~self.identified
+        return kin
 
 
 def _numbers(table: pa.Table) -> tuple[Keys, Keys]:
     """Keys of tenant, service, input and output; and of output without reasoning. Zero: there is none."""
     tenant, service = Names.of(table["tenant"]), Names.of(table["service_name"])
-    names = (*tenant.dictionary.to_pylist(), *service.dictionary.to_pylist())
-    place = np.array([identity.text_key(name) for name in names] or [0], np.uint64)
-    where = place[tenant.index] * _SPREAD + place[len(tenant.dictionary) + service.index]
+    where = _place(tenant, service)
     known = Names.of(table["usage_status"]).is_one_of(("reported",))
     known &= ~Names.of(table["role"]).is_one_of(("rollup",))
     inputs, outputs = (table[name].fill_null(0).to_numpy() for name in ("input_tokens", "output_tokens"))
@@ -90,6 +138,16 @@ def _numbers(table: pa.Table) -> tuple[Keys, Keys]:
     thought = reasoning.fill_null(0).to_numpy()
     told = known & (thought > 0) & (thought <= outputs)
     return numbers, np.where(told, _key(where, inputs, outputs - np.minimum(thought, outputs)), np.uint64(0))
+
+
+def _place(first: Names, second: Names) -> Keys:
+    """A number for each pair of texts, the same everywhere."""
+    one, other = (
+        np.array([identity.text_key(name) for name in each.dictionary.to_pylist()] or [0], np.uint64)
+        for each in (first, second)
+    )
+    place: Keys = one[first.index] * _SPREAD + other[second.index]
+    return place
 
 
 def _key(where: Keys, inputs: Keys, outputs: Keys) -> Keys:

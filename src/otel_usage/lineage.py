@@ -101,8 +101,12 @@ class Lineage:
         number = np.where((self._keys[slot] == spans) & (spans != ROOT), self._claim_of[slot], _NONE)
         return np.where(number >= self._older.start, number, _NONE)
 
+    def claimed(self, traces: Keys) -> Mask:
+        """In which of the traces a claim is made."""
+        return self._older.holds(traces) | self._newer.holds(traces)
+
     def claims_in(self, traces: Keys) -> tuple[Rows, Rows]:
-        """The claims made in traces: pairs of the index of the trace, and the number of the claim."""
+        """The claims made in distinct traces: pairs of the index of the trace, the number of the claim."""
         pairs = [half.find(traces) for half in (self._older, self._newer) if half.said]
         if not pairs:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -139,6 +143,9 @@ class _Claims:
         self._by_trace.add(np.array([trace], np.uint64))
         self.said.append(claim)
         return self.start + len(self.said) - 1
+
+    def holds(self, traces: Keys) -> Mask:
+        return self._by_trace.holds(traces)
 
     def find(self, traces: Keys) -> tuple[Rows, Rows]:
         index, row = self._by_trace.find(traces)

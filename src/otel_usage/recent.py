@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from otel_usage.chains import Chains, Keys, repeated
-from otel_usage.index import Index
+from otel_usage.forgotten import Forgotten, Held
+from otel_usage.index import Index, Witnesses
 from otel_usage.lineage import Lineage
 from otel_usage.model import OBSERVATIONS
 from otel_usage.names import Mask, Rows
@@ -22,9 +23,6 @@ from otel_usage.names import Mask, Rows
 ROWS: Final = 1 << 18
 """Observations remembered: those of the last half to whole of this number (about 90 MB)."""
 
-KEYS: Final = 1 << 20
-"""Keys of a kind that are remembered when the observations are forgotten (8 MB a kind). A key takes the place
-that it names."""
 STORED: Final = -1
 """The `request` of observations that did not come in one, but were written before."""
 
@@ -55,7 +53,7 @@ class Recent:
         self._half = rows // 2
         self.writer = uuid.uuid4().hex[:12]
         """The name of this memory. Observations of one writer have been resolved together."""
-        self._forgotten = _Forgotten()
+        self._forgotten = Forgotten()
         self._older, self._newer = _Half(self._half), _Half(self._half)
 
     def involved(self, observations: pa.Table, touched: Keys) -> "Involved":
@@ -69,12 +67,15 @@ class Recent:
             return Involved(none, known, none, none, none)
         keys = Index.of(observations)
         mask = repeated(keys.trace) | repeated(keys.call) | keys.meet_within()
-        mask[self.lineage.claims_in(keys.trace)[0]] = True
-        met = [half.meet(keys) for half in self._halves]
-        for mine, _ in met:
-            mask[mine] = True
-        others = [half.of_traces(touched) for half in self._halves]
-        found = [np.append(rows, other) for (_, rows), other in zip(met, others, strict=True)]
+        mask |= self.lineage.claimed(keys.trace)
+        for half in self._halves:
+            mask |= half.meets(keys)
+        alike, numbered = _of_numbers(self._halves, keys)
+        mask[alike] = True
+        found = [
+            np.concatenate([half.of_traces(np.append(keys.trace, touched)), half.of_calls(keys.call), rows])
+            for half, rows in zip(self._halves, numbered, strict=True)
+        ]
         return Involved(mask, self._found(found), *self._forgotten.hold(keys))
 
     @property
@@ -101,7 +102,7 @@ class Recent:
         for start in range(first, len(observations), self._half):
             table = observations.slice(start, self._half)
             if len(self._newer) + len(table) > self._half:
-                self._forgotten.add(self._older)
+                self._forgotten.add(self._older.keys())
                 self._older, self._newer = self._newer, _Half(self._half)
             keys = Index.of(table)
             if known:
@@ -110,58 +111,28 @@ class Recent:
             self._newer.add(table, keys)
 
 
-class _Forgotten:
-    """The keys of observations that were remembered once: of a key that is in here it may be true."""
+def _of_numbers(halves: Sequence["_Half"], keys: Index) -> tuple[Rows, Sequence[Rows]]:
+    """The keys' rows that may be kin of rows here by their numbers, and those rows, by half.
 
-    def __init__(self, slots: int = KEYS) -> None:
-        self._mask = np.uint64(slots - 1)
-        self._traces, self._calls, self._numbers, self._unidentified = (
-            np.zeros(slots, np.uint64) for _ in range(4)
-        )
-        self._any = self._any_unidentified = False
-
-    def add(self, half: "_Half") -> None:
-        """Take note of all that a half remembers."""
-        if not len(half):
-            return
-        keys = half.keys()
-        self._any = True
-        self._any_unidentified |= not keys.identified.all()
-        for table, each in (
-            (self._traces, keys.trace),
-            (self._calls, keys.call),
-            (self._numbers, keys.numbers),
-            (self._unidentified, keys.numbers[~keys.identified]),
-        ):
-            table[(each & self._mask).astype(np.int64)] = each
-
-    def hold(self, keys: "Index") -> tuple[Mask, Mask, Mask]:
-        """Which of the traces, calls and numbers of these are here."""
-        if not self._any:
-            none = np.zeros(len(keys.call), np.bool_)
-            return none, none, none
-        traces, calls = self._in(self._traces, keys.trace), self._in(self._calls, keys.call)
-        if keys.identified.all() and not self._any_unidentified:
-            return traces, calls, np.zeros(len(keys.call), np.bool_)
-        numbers = keys.numbers[0]
-        equal = np.where(
-            keys.identified, self._in(self._unidentified, numbers), self._in(self._numbers, numbers)
-        )
-        return traces, calls, equal & (numbers != 0)
-
-    def _in(self, table: Keys, keys: Keys) -> Mask:
-        held: Mask = table[(keys & self._mask).astype(np.int64)] == keys
-        return held
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """The keys of the rows of a half."""
-
-    trace: Keys
-    call: Keys
-    numbers: Keys
-    identified: Mask
+    If some of a number may be, all of it are told: which is of one call with which is a matter of all.
+    """
+    none = [np.zeros(0, np.int64) for _ in halves]
+    if keys.identified.all() and all(half.all_identified for half in halves):
+        return np.zeros(0, np.int64), none
+    mine, asked = keys.numbered
+    held = np.zeros(len(asked), np.bool_)
+    for half in halves:
+        held |= half.hold_numbers(asked)
+    if not held.any():
+        return np.zeros(0, np.int64), none
+    mine = mine[held]
+    distinct, group = np.unique(asked[held], return_inverse=True)
+    found = [half.of_numbers(distinct) for half in halves]
+    witnesses = Witnesses.of(len(distinct), group, keys.emitter[mine], keys.identified[mine])
+    for half, (key, rows) in zip(halves, found, strict=True):
+        witnesses |= Witnesses.of(len(distinct), key, *half.witnesses(rows))
+    kin = witnesses.kin
+    return mine[kin[group]], [rows[kin[key]] for key, rows in found]
 
 
 def _closure(halves: Sequence["_Half"], rows: Sequence[Rows]) -> Sequence[Rows]:
@@ -190,10 +161,11 @@ class _Half:
         self._alive = np.zeros(capacity, np.bool_)
         self._own = np.zeros(capacity, np.uint64)
         self._identified = np.zeros(capacity, np.bool_)
+        self._emitter = np.zeros(capacity, np.uint64)
         self._target = np.zeros(capacity, np.uint64)
         self._by_trace, self._by_call, self._by_numbers = (Chains(capacity) for _ in range(3))
-        self._by_plain = Chains(capacity)
-        self._all_identified = True
+        self._by_plain, self._by_target = (Chains(capacity) for _ in range(2))
+        self.all_identified = True
 
     def __len__(self) -> int:
         return len(self._by_trace)
@@ -205,53 +177,56 @@ class _Half:
         self._alive[start:end] = True
         self._own[start:end] = keys.own
         self._identified[start:end] = keys.identified
+        self._emitter[start:end] = keys.emitter
         self._target[start:end] = keys.target
-        self._all_identified &= bool(keys.identified.all())
+        self.all_identified &= bool(keys.identified.all())
         self._by_trace.add(keys.trace)
         self._by_call.add(keys.call)
         numbers, plain = keys.numbers
         self._by_numbers.add(numbers)
-        # Those without reasoning under a key that is asked for by no one.
+        # Those without reasoning, or a call that they repeat, under a key that is asked for by no one.
         self._by_plain.add(np.where(plain != 0, plain, keys.own))
+        self._by_target.add(np.where(keys.target != 0, keys.target, keys.own))
         if len(self._tables) > _TABLES:
             self._tables = [pa.concat_tables(self._tables).unify_dictionaries().combine_chunks()]
             self._starts = [0]
 
-    def keys(self) -> _Held:
+    def keys(self) -> Held:
         """The keys of its rows."""
         rows = np.flatnonzero(self._alive)
-        return _Held(
+        return Held(
             self._by_trace.keys_of(rows),
             self._by_call.keys_of(rows),
             self._by_numbers.keys_of(rows),
             self._identified[rows],
+            self._emitter[rows],
         )
 
-    def meet(self, keys: Index) -> tuple[Rows, Rows]:
-        """Which of the keys' rows meet rows here, and which rows those are."""
-        pairs = [self._by_trace.find(keys.trace), self._by_call.find(keys.call)]
-        if not (self._all_identified and keys.identified.all()):
-            numbers, plain = keys.numbers
-            for index, asked in (
-                (self._by_numbers, numbers),
-                (self._by_plain, numbers),
-                (self._by_numbers, plain),
-            ):
-                usable = np.flatnonzero(asked != 0)
-                mine, rows = index.find(asked[usable])
-                mine = usable[mine]
-                may = ~(keys.identified[mine] & self._identified[rows])
-                pairs.append((mine[may], rows[may]))
-        met = np.concatenate([mine[self._alive[rows]] for mine, rows in pairs])
-        return met, self._living(np.concatenate([rows for _, rows in pairs]))
+    def meets(self, keys: Index) -> Mask:
+        """Which of the keys' rows are of a trace or a call here."""
+        return self._by_trace.holds(keys.trace) | self._by_call.holds(keys.call)
+
+    def hold_numbers(self, numbers: Keys) -> Mask:
+        """Which of the numbers have rows here."""
+        return self._by_numbers.holds(numbers) | self._by_plain.holds(numbers)
+
+    def of_numbers(self, numbers: Keys) -> tuple[Rows, Rows]:
+        """The rows of these numbers, which are distinct: pairs of the index of the number, and the row."""
+        pairs = [self._by_numbers.find(numbers), self._by_plain.find(numbers)]
+        key, rows = (np.concatenate(side) for side in zip(*pairs, strict=True))
+        return key[self._alive[rows]], rows[self._alive[rows]]
+
+    def witnesses(self, rows: Rows) -> tuple[Keys, Mask]:
+        """The emitters of rows, and which rows have a response id."""
+        return self._emitter[rows], self._identified[rows]
 
     def of_traces(self, traces: Keys) -> Rows:
         """The rows of these traces."""
-        return self._living(self._by_trace.find(traces)[1])
+        return self._living(self._by_trace.rows_of(traces))
 
     def of_calls(self, calls: Keys) -> Rows:
-        """The rows of these calls."""
-        return self._living(self._by_call.find(calls)[1])
+        """The rows of these calls, and their duplicates."""
+        return self._living(np.append(self._by_call.rows_of(calls), self._by_target.rows_of(calls)))
 
     def links(self, rows: Rows) -> tuple[Keys, Keys]:
         """The traces of rows, and the calls that they are of or duplicates of."""
@@ -274,8 +249,7 @@ class _Half:
 
     def forget(self, keys: Index) -> None:
         """Forget what is known of the observations with these keys."""
-        _, rows = self._by_trace.find(keys.trace)
-        rows = rows[self._alive[rows]]
+        rows = self.of_traces(keys.trace)
         if len(rows):
             self._alive[rows[np.isin(self._own[rows], keys.own)]] = False
 

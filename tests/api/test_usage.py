@@ -432,3 +432,54 @@ async def test_a_span_and_a_record_are_the_same_kind_of_row_and_answered_at_once
     assert (await api.usage(summary="true"))["summary"]["byModel"] == {
         "gpt-4o": {"costUsd": 0.017, "count": 2}
     }
+
+
+async def test_groups_are_told_by_what_they_have_in_common_and_the_rest_is_exact(api: Api) -> None:
+    for account, tokens in (("acc_1", 1500), ("acc_2", 15_000), ("acc_3", 150), ("acc_3", 151)):
+        response = await api.record(
+            accountId=account, inputTokens=tokens, cachedTokens=0, timestamp="2026-03-29T00:30:00Z"
+        )
+        assert response.status_code == 200, response.text
+    summary = (await api.usage(summary="true", groupBy="account,model", limit=1))["summary"]
+    (group,), (others,) = summary["groups"], summary["others"]
+    assert (group["accountId"], group["modelId"], group["count"]) == ("acc_2", "gpt-4o", 1)
+    assert (others["groups"], others["count"], others["inputTokens"]) == (2, 3, 1801)
+    whole = summary["totalCostUsd"]
+    assert Decimal(str(group["costUsd"])) + Decimal(str(others["costUsd"])) == Decimal(str(whole))
+
+
+async def test_intervals_begin_by_the_clocks_of_the_time_zone(api: Api) -> None:
+    for at in (
+        "2026-03-28T22:59:59Z",
+        "2026-03-28T23:00:00Z",
+        "2026-03-29T21:59:59Z",
+        "2026-03-29T22:00:00Z",
+    ):
+        assert (await api.record(timestamp=at)).status_code == 200
+    query = {"summary": "true", "interval": "day", "timezone": "Europe/Berlin"}
+    summary = (await api.usage(**query))["summary"]
+    assert [(each["from"], each["count"]) for each in summary["groups"]] == [
+        ("2026-03-28T00:00:00+01:00", 1),
+        ("2026-03-29T00:00:00+01:00", 2),  # a day of 23 hours
+        ("2026-03-30T00:00:00+02:00", 1),
+    ]
+    assert summary["others"] == []
+    assert "groups" not in (await api.usage(summary="true"))["summary"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("summary=true&groupBy=color", "groupBy"),
+        ("summary=true&groupBy=model,model", "groupBy"),
+        ("groupBy=model", "groupBy"),
+        ("interval=day", "interval"),
+        ("summary=true&interval=week", "interval"),
+        ("summary=true&timezone=Europe/Berlin", "timezone"),
+        ("summary=true&interval=day&timezone=../etc/passwd", "timezone"),
+    ],
+)
+async def test_a_wrong_question_for_groups_is_named(api: Api, query: str, field: str) -> None:
+    response = await api.http.get(f"/v1/usage?{query}")
+    assert response.status_code == 400
+    assert [each["field"] for each in response.json()["errors"]] == [field]

@@ -99,7 +99,7 @@ def test_every_table_with_a_tenant_that_a_reader_may_read_has_a_policy_for_each_
         for name in _granted("reader", "SELECT") & _MADE.keys()
         if "tenant" in _MADE[name].columns and _MADE[name].engine != shape.VIEW
     }
-    assert shared == {"usage_rows", "usage_history", "sealed_sums"}
+    assert shared == {"usage_rows", "usage_history", "token_points", "sealed_sums"}
     for role in ("reader", "read_all", "admin", "writer"):
         assert _policies(f"otel_usage_{role}", _STATEMENTS).keys() == shared
     assert _policies("otel_usage_tenant_acme", _EXAMPLE).keys() == shared

@@ -1,6 +1,6 @@
 """The shapes of the answers: keys, types and envelope. Money is in US dollars; unknown is null."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -59,11 +59,13 @@ def usage_id(call_id: bytes) -> str:
     return f"usage_{call_id.hex()}"
 
 
-def summarized(sums: Sequence[UsageSum], models: Sequence[UnpricedModel]) -> Value:
+def summarized(
+    sums: Sequence[UsageSum], models: Sequence[UnpricedModel], further: Mapping[str, Value] | None = None
+) -> Value:
     """The answer to a question for a summary: the origin's totals, then what they do not know.
 
     A total is the sum of what is known. The cost of a model is null if no call of it has a known one.
-    `models` are those whose calls have no price.
+    `models` are those whose calls have no price. `further` are keys after those.
     """
     groups = {(group.by, group.key): group for group in sums}
     total = groups["all", ""]
@@ -96,6 +98,7 @@ def summarized(sums: Sequence[UsageSum], models: Sequence[UnpricedModel]) -> Val
                 "costUsd": total.unattributed_cost or _NOTHING,
                 "tokens": total.unattributed_tokens,
             },
+            **(further or {}),
         },
     }
 

@@ -8,10 +8,11 @@ from typing import Final
 from starlette.datastructures import QueryParams
 
 from otel_usage import rfc3339
-from otel_usage.api import cursors
+from otel_usage.api import cursors, grouping
 from otel_usage.api.problems import Fault, Invalid
 from otel_usage.attributes import CONTEXTS, USAGE_TYPES
 from otel_usage.pricing.rules import OPEN_END_NS
+from otel_usage.store.groups import INTERVALS, Grouping
 from otel_usage.store.queries import INFERENCE, ROLES, STATUSES, Place, UsageFilter
 
 DEFAULT_LIMIT: Final = 100
@@ -30,11 +31,17 @@ class Asked:
     summary: bool
     after: Place | None
     """Of a list: where the page begins."""
+    grouping: Grouping | None
+    """Of a summary: what its groups have in common, if there are to be any."""
 
 
 def parse(query: QueryParams, tenant: str, now_ns: int) -> Asked:
     """What `query` asks, of the calls of `tenant`. Raises Invalid, with every fault."""
-    faults = [*faults_of(query, {**_USAGE, "asOf": _is_past(now_ns)}), *_order_faults(query)]
+    faults = [
+        *faults_of(query, {**_USAGE, "asOf": _is_past(now_ns)}),
+        *_order_faults(query),
+        *grouping.faults(query),
+    ]
     if query.get("summary") == "true" and query.get("role", INFERENCE) in _NO_COST:
         told = f"has no summary: only the rows of role {INFERENCE} add up to what is charged"
         faults.append(Fault("role", told))
@@ -60,6 +67,7 @@ def parse(query: QueryParams, tenant: str, now_ns: int) -> Asked:
         limit=int(query.get("limit", DEFAULT_LIMIT)),
         summary=query.get("summary") == "true",
         after=cursors.parse(query["cursor"]) if "cursor" in query else None,
+        grouping=grouping.of(query),
     )
 
 
@@ -170,5 +178,8 @@ _USAGE: Final[Mapping[str, Check]] = {
     "limit": is_limit(MAX_LIMIT),
     "cursor": _is_cursor,
     "summary": one_of("true", "false"),
+    "groupBy": grouping.is_columns,
+    "interval": one_of(*INTERVALS),
+    "timezone": grouping.is_timezone,
 }
 """The parameters of GET /v1/usage."""

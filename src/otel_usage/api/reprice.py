@@ -119,7 +119,12 @@ def routes(ingest: Ingest, store: Store, keys: Keys, settings: Settings) -> list
 def _answer(repriced: Repriced) -> Value:
     total = repriced.total
     by: Sequence[Value] = [
-        {"accountId": each.account_id or None, "modelId": each.model_id or None, "rows": each.rows, **_money(each)}
+        {
+            "accountId": each.account_id or None,
+            "modelId": each.model_id or None,
+            "rows": each.rows,
+            **_money(each),
+        }
         for each in repriced.differences
     ]
     return {

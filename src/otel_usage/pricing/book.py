@@ -18,6 +18,7 @@ from typing import Any, Final
 from genai_prices.types import ClauseEquals, ClauseOr, ModelInfo, Provider, _providers_from_raw
 
 from otel_usage.model import Permanent
+from otel_usage.pricing.model_index import ModelIndex
 
 SCHEMA: Final = 1
 """The form of the document."""
@@ -40,6 +41,8 @@ class Source:
     """Models, as provider id and model id, that cost nothing."""
     _named: Mapping[str, Mapping[str, ModelInfo]] = field(default_factory=dict)
     _ids: Mapping[str, Sequence[tuple[Provider, ModelInfo]]] = field(default_factory=dict)
+    index: ModelIndex = field(default_factory=lambda: ModelIndex(()))
+    """Which provider and model a name is of."""
 
     @classmethod
     def of(
@@ -58,7 +61,7 @@ class Source:
         # genai-prices looks up a name that it does not know once more, with its date spelled out.
         plain = every if name != GENAI_PRICES else ()
         named = {each.id: names for each in plain if (names := _names(each)) is not None}
-        return cls(name, version, every, frozenset(free), named, ids)
+        return cls(name, version, every, frozenset(free), named, ids, ModelIndex(every))
 
     def __str__(self) -> str:
         """What a priced row names it by."""
@@ -68,7 +71,7 @@ class Source:
         """The model that the provider calls so."""
         if provider.id in self._named:
             return self._named[provider.id].get(name.lower())
-        return provider.find_model(name, all_providers=list(self.providers))
+        return self.index.model(provider, name)
 
     def only(self, model_id: str) -> tuple[Provider, ModelInfo] | None:
         """The model of this id, if no two providers have one."""

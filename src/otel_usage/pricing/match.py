@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from genai_prices.data_snapshot import find_provider_by_id
 from genai_prices.types import ModelInfo, Provider
 
 from otel_usage.pricing.book import GENAI_PRICES, PriceBook, Source
@@ -102,7 +101,7 @@ def _find(source: Source, provider: str, told: str, text: str) -> Match | None:
 
 def _provider(source: Source, name: str) -> Provider | None:
     mapped = PROVIDERS.get(name.lower(), name) if source.name == GENAI_PRICES else name.lower()
-    return find_provider_by_id(list(source.providers), mapped)
+    return source.index.provider(mapped)
 
 
 def _spellings(source: Source, provider: str, told: str, text: str) -> Iterator[tuple[str, str]]:
@@ -121,8 +120,7 @@ def _spellings(source: Source, provider: str, told: str, text: str) -> Iterator[
 
 
 def _inferred(source: Source, name: str, *, exact: bool) -> tuple[Provider, ModelInfo] | None:
-    for provider in source.providers:
-        if provider.model_match is not None and provider.model_match.is_match(name.lower()):
-            model = source.model(provider, name)
-            return (provider, model) if model and (not exact or model.id.lower() == name.lower()) else None
+    if provider := source.index.provider_of(name):
+        model = source.model(provider, name)
+        return (provider, model) if model and (not exact or model.id.lower() == name.lower()) else None
     return None if source.name == GENAI_PRICES else source.only(name)

@@ -24,14 +24,17 @@ _MEASURES: Final = (
     *("reasoning_tokens", "list_cost", "billed_cost"),
 )
 _ALWAYS: Final = ("context", "model_id", "usage_status", "attribution", "unpriced_reason")
-_ROW_QUARTER: Final = "toStartOfInterval(started_at, INTERVAL 15 MINUTE, 'UTC') AS quarter"
+_OF_ROWS: Final = {
+    "day": "toDate(started_at) AS day",
+    "quarter": "toStartOfInterval(started_at, INTERVAL 15 MINUTE, 'UTC') AS quarter",
+}
 _OF_VIEWS: Final = frozenset(
     {*("tenant", "account_id", "model_id", "context", "provider", "usage_type", "usage_status", "role")}
     | {"from_ns", "to_ns"}
 )
 """The fields of a filter that the sums tell apart."""
 _OF_SUMS: Final = frozenset(
-    {*_ALWAYS, "account_id", "provider", "usage_type", "request_model", "response_model", "quarter"}
+    {*_ALWAYS, "account_id", "provider", "usage_type", "request_model", "response_model", "day", "quarter"}
 )
 """The columns of rows that the sums have."""
 
@@ -65,7 +68,7 @@ class _Piece:
 
 
 def pieces(usage: UsageFilter, dimensions: Collection[str] = ()) -> Pieces:
-    """The calls that `usage` means, by these columns of rows; `quarter` is the quarter hour of the start."""
+    """The calls that `usage` means, by these columns of rows; `day` and `quarter` are of the start."""
     held = tuple(dict.fromkeys((*_ALWAYS, *dimensions)))
     told: list[str] = []
     parameters: dict[str, object] = {}
@@ -127,7 +130,7 @@ def _read(piece: _Piece, usage: UsageFilter, dimensions: Collection[str]) -> tup
     listed = ", ".join(dimensions)
     measures = ", ".join(_MEASURES)
     if not piece.view:
-        columns = ", ".join(_ROW_QUARTER if name == "quarter" else name for name in dimensions)
+        columns = ", ".join(_OF_ROWS.get(name, name) for name in dimensions)
         sql = _ROWS.replace("$dimensions", columns).replace("$measures", measures)
         return about(sql, replace(usage, from_ns=piece.from_ns, to_ns=piece.to_ns))
     times = _times(piece)

@@ -353,7 +353,7 @@ ALTER TABLE usage_by_account_daily
 -- Cost and usage in the columns of FOCUS 1.2 (FinOps Open Cost and Usage Specification): a row per UTC day, account, provider,
 -- model, usage type and context. For FinOps tools, which read it as they read the bill of a cloud.
 --
--- FOCUS knows no unknown cost. Calls without one are not in here; recipe 11 lists them, and `usage_daily` counts them. The
+-- FOCUS knows no unknown cost. Calls without one are not in here; recipe 10 lists those to work on, `usage_daily` counts all. The
 -- sum of BilledCost is that of `usage` and of `usage_daily`, to the last digit.
 -- There are no unit prices and no SkuPriceId: the tokens of a row have several prices. They are in `usage.unit_prices`.
 CREATE OR REPLACE VIEW focus_usage AS
