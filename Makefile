@@ -1,6 +1,6 @@
 # Each target works alone on a machine that has Python 3.11 or newer, make and nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint ci run captures prices-coverage bench docs fix lock clean
+.PHONY: help demo test lint ci run captures prices-coverage bench bench-store docs fix lock clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -36,6 +36,9 @@ prices-coverage: $(READY) ## Show which models of a long list have a price, and 
 
 bench: $(READY) ## Measure the hot path and the server, as ratios to naive baselines
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-store: $(READY) ## Measure the store, as ratios to FINAL over the same rows (ROWS=10000000)
+	@$(BIN)/python -m bench store --rows $(or $(ROWS),10000000) $(ARGS)
 
 docs: $(READY) ## Write the generated pages of docs/reference again
 	@$(BIN)/python -m tools.reference
