@@ -10,6 +10,8 @@ import email
 import email.policy
 import json
 import re
+import signal
+import sys
 import tempfile
 import threading
 import time
@@ -17,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal, cast
 
 import chdb
 import uvicorn
@@ -39,31 +41,45 @@ _CODE: Final = re.compile(r"Code: (\d+)\..*", re.DOTALL)
 
 @dataclass(slots=True)
 class ChdbServer:
-    """A running server. `delay` (seconds) and `failure` (ClickHouse's words) befall every request.
+    """A running server. What is switched on befalls every request.
 
-    `read_only` makes its user one that may read and choose settings, and no more.
+    `delay` (seconds) comes first; `failure` (ClickHouse's words) is answered, with its code; who is
+    `overloaded` answers 503 and no word, as a proxy does; `cut` ends the connection without an answer, before
+    or after the statement took effect. `read_only` makes its user one that may read and choose settings, and
+    no more.
     """
 
     path: Path
     port: int = 0
     delay: float = 0
     failure: str = ""
+    overloaded: bool = False
+    cut: Literal["", "before", "after"] = ""
     read_only: bool = False
     requests: list[Mapping[str, str]] = field(default_factory=list)
     """The URL parameters of each request."""
 
     def recover(self) -> None:
         """Be as one that was just started."""
-        self.delay, self.failure, self.read_only, self.requests = 0, "", False, []
+        self.delay, self.failure, self.overloaded, self.cut = 0, "", False, ""
+        self.read_only, self.requests = False, []
 
     def dsn(self, database: str) -> str:
         return f"http://127.0.0.1:{self.port}/{database}"
 
-    def respond(self, parameters: Mapping[str, str], body: bytes) -> Response:
+    def respond(self, parameters: Mapping[str, str], body: bytes) -> Response | None:
+        """The answer; None: there is none, the connection ends."""
+        cut = self.cut
         self.requests.append(parameters)
         time.sleep(self.delay)
         if self.failure:
             return _failure(self.failure)
+        if self.overloaded:
+            return Response(status_code=503)
+        if cut:
+            if cut == "after":
+                self._answer(parameters, body)
+            return None
         try:
             result, form = self._answer(parameters, body)
         except Exception as error:  # noqa: BLE001 (every error of the engine is an answer)
@@ -96,7 +112,7 @@ class ChdbServer:
 
 
 @contextlib.contextmanager
-def running(path: Path) -> Iterator[ChdbServer]:
+def running(path: Path, port: int = 0) -> Iterator[ChdbServer]:
     """Serve the chDB at `path`, which this process has open or may open, on a port of its own."""
     server = ChdbServer(path)
 
@@ -104,10 +120,13 @@ def running(path: Path) -> Iterator[ChdbServer]:
         body = await request.body()
         form = _form(request.headers.get("content-type", ""), body)
         parameters = {**request.query_params, **form}
-        return await run_in_threadpool(server.respond, parameters, b"" if form else body)
+        answer = await run_in_threadpool(server.respond, parameters, b"" if form else body)
+        if answer is None:
+            _hang_up(http, request)
+        return answer or Response()
 
     app = Starlette(routes=[Route("/", handle, methods=["GET", "POST"])])
-    http = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))
+    http = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off", ws="none"))
     thread = threading.Thread(target=http.run, name="chdb-server")
     thread.start()
     try:
@@ -118,6 +137,14 @@ def running(path: Path) -> Iterator[ChdbServer]:
     finally:
         http.should_exit = True
         thread.join()
+
+
+def _hang_up(http: uvicorn.Server, request: Request) -> None:
+    """End the connection of the request. What is sent after that goes nowhere."""
+    for connection in list(http.server_state.connections):
+        transport = cast("Any", connection).transport
+        if transport.get_extra_info("peername") == request.scope["client"]:
+            transport.abort()
 
 
 def _form(media: str, body: bytes) -> Mapping[str, str]:
@@ -150,3 +177,8 @@ def _failure(message: str) -> Response:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+if __name__ == "__main__":  # `python -m tests.chdb_server FOLDER PORT`: what OTEL_USAGE_TEST_DSN may name
+    with running(Path(sys.argv[1]), int(sys.argv[2])):
+        signal.pause()

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -210,6 +211,9 @@ def _read(place: str) -> bytes:
             return Path(place).read_bytes()
         with urllib.request.urlopen(place, timeout=_SECONDS) as answer:  # noqa: S310 (http, as asked for)
             body: bytes = answer.read(_MAX_DOWNLOAD + 1)
+    except urllib.error.HTTPError as error:
+        with error:  # it is the answer too, and holds the connection
+            raise Permanent(f"{place} cannot be read: {error}.") from None
     except (OSError, ValueError) as error:
         raise Permanent(f"{place} cannot be read: {error}.") from error
     if len(body) > _MAX_DOWNLOAD:

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Final, cast
 
 import grpc
@@ -20,7 +20,6 @@ from otel_usage.pricing import Pricer
 from otel_usage.store import Store
 from otel_usage.store.queries import UsageFilter
 from otel_usage.store.summary import summarize
-from tests import chdb_server
 from tests.chdb_server import ChdbServer
 from tests.receiver.wires import Door, Server, llm_request, llm_spans, serving
 
@@ -51,14 +50,14 @@ class Metered:
 
 
 @pytest.fixture
-def clickhouse(chdb_path: Path) -> Iterator[ChdbServer]:
-    with chdb_server.running(chdb_path) as running:
-        yield running
+def clickhouse(one_server: ChdbServer) -> ChdbServer:
+    one_server.recover()
+    return one_server
 
 
 @pytest.fixture
-async def metered(clickhouse: ChdbServer, database: str) -> AsyncIterator[Metered]:
-    settings = Settings(dsn=clickhouse.dsn(database), retry_after=RETRY_AFTER, insert_timeout=TIMEOUT)
+async def metered(clickhouse: ChdbServer, migrated: str) -> AsyncIterator[Metered]:
+    settings = Settings(dsn=clickhouse.dsn(migrated), retry_after=RETRY_AFTER, insert_timeout=TIMEOUT)
     with Store.open(settings) as store:
         async with Ingest(settings, store, Pricer.bundled()) as ingest:
             await ingest.export(llm_request(), tenant="warm")  # what is loaded late takes its time here
@@ -79,6 +78,52 @@ async def test_a_sender_is_told_when_to_come_again(metered: Metered, wire: str) 
     metered.clickhouse.failure = ""
     assert await metered.bill() == (0, None)
     assert (await metered.server.send(wire, body)).ok
+    assert await metered.bill() == (3, 3 * COST)
+
+
+@pytest.mark.parametrize(
+    ("switches", "took_effect"),
+    [
+        ({"failure": "Code: 252. DB::Exception: Too many parts (3001). (TOO_MANY_PARTS)"}, False),
+        ({"failure": "Code: 241. DB::Exception: Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)"}, False),
+        (
+            {"failure": "Code: 62. DB::Exception: Syntax error. (SYNTAX_ERROR)"},
+            False,
+        ),  # our fault, not theirs
+        ({"overloaded": True}, False),
+        ({"cut": "before"}, False),
+        ({"cut": "after"}, True),
+    ],
+    ids=["too many parts", "no memory", "syntax", "503 without a word", "cut before", "cut after"],
+)
+async def test_what_was_not_acknowledged_is_sent_again_and_is_there_once(
+    metered: Metered, switches: Mapping[str, object], *, took_effect: bool
+) -> None:
+    body, before = llm_request(3), metered.inserts()
+    for name, value in switches.items():
+        setattr(metered.clickhouse, name, value)
+    reply = await metered.server.send("http/protobuf", body)
+    assert (reply.code, reply.retry_after) == (503, 1)
+    assert metered.inserts() == before + 1  # only the sender tries again
+    metered.clickhouse.recover()
+    assert await metered.bill() == ((3, 3 * COST) if took_effect else (0, None))
+    for _ in range(2):
+        assert (await metered.server.send("http/protobuf", body)).ok
+        assert await metered.bill() == (3, 3 * COST)
+
+
+async def test_nobody_is_told_of_success_before_clickhouse_is_done(metered: Metered) -> None:
+    metered.clickhouse.delay, before = TIMEOUT / 2, metered.inserts()
+    began = time.monotonic()
+    sending = asyncio.create_task(metered.server.send("http/protobuf", llm_request(3)))
+    while metered.inserts() == before:
+        assert not sending.done()
+        await asyncio.sleep(0.005)
+    metered.clickhouse.delay = 0  # of what comes now: the insert that waits goes on waiting
+    assert await metered.bill() == (0, None)
+    assert not sending.done()
+    assert (await sending).ok
+    assert time.monotonic() - began >= TIMEOUT / 2
     assert await metered.bill() == (3, 3 * COST)
 
 

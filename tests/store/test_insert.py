@@ -14,6 +14,8 @@ from structlog.testing import capture_logs
 from otel_usage.config import Settings
 from otel_usage.model import MAX_TOKENS, TOKEN_COLUMNS, USAGE, Retryable
 from otel_usage.store import Store
+from otel_usage.store.client import Embedded, Server
+from otel_usage.store.inserts import insert_settings
 from otel_usage.store.queries import UsageFilter, list_usage
 from otel_usage.store.schema import INSERTED_AT
 from tests import chdb_server
@@ -122,8 +124,8 @@ async def test_a_late_commit_over_many_days_is_not_refused(any_store: Store) -> 
     ]
 
 
-def test_nothing_to_insert_is_no_insert(server: ChdbServer, database: str) -> None:
-    with Store.open(Settings(dsn=server.dsn(database))) as store:
+def test_nothing_to_insert_is_no_insert(server: ChdbServer, migrated: str) -> None:
+    with Store.open(Settings(dsn=server.dsn(migrated))) as store:
         server.requests.clear()
         store.insert(USAGE.empty_table())
     assert server.requests == []
@@ -134,15 +136,33 @@ def test_a_table_of_another_schema_is_a_fault_of_ours(store: Store) -> None:
         store.insert(usage({}).drop_columns("call_id"))
 
 
-def test_an_insert_is_told_to_be_durable(server: ChdbServer, database: str) -> None:
-    with Store.open(Settings(dsn=server.dsn(database), insert_timeout=5)) as store:
+def test_an_insert_is_told_to_be_durable(server: ChdbServer, migrated: str) -> None:
+    with Store.open(Settings(dsn=server.dsn(migrated), insert_timeout=5)) as store:
         server.requests.clear()
         store.insert(usage({}))
     (insert,) = server.requests
-    assert insert["database"] == database
-    assert insert["async_insert"] == "0"
-    assert insert["distributed_foreground_insert"] == "1"
-    assert insert["max_execution_time"] == "5.0"
+    assert insert["database"] == migrated
+    told = {name: str(value) for name, value in insert_settings(Server("", 0), 5.0).items()}
+    assert told == {
+        "async_insert": "0",
+        "wait_for_async_insert": "1",
+        "distributed_foreground_insert": "1",
+        "insert_quorum": "auto",
+        "insert_quorum_timeout": "5000",
+        "max_execution_time": "5.0",
+        "max_partitions_per_insert_block": "0",
+        "optimize_on_insert": "0",
+    }
+    assert insert.items() >= told.items()  # and the engine took them: it knows them all
+
+
+def test_an_engine_in_this_process_is_told_nothing_of_other_machines() -> None:
+    assert insert_settings(Embedded(Path("/data")), 8) == {
+        "async_insert": 0,
+        "max_execution_time": 8,
+        "max_partitions_per_insert_block": 0,
+        "optimize_on_insert": 0,
+    }
 
 
 @pytest.mark.usefixtures("any_store")
@@ -163,9 +183,9 @@ def test_the_table_is_told_to_survive_a_power_cut(any_client: Client) -> None:
     ],
 )
 def test_what_clickhouse_does_not_take_is_refused_and_logged_once(
-    server: ChdbServer, database: str, failure: str
+    server: ChdbServer, migrated: str, failure: str
 ) -> None:
-    with Store.open(Settings(dsn=server.dsn(database), retry_after=7)) as store, capture_logs() as logs:
+    with Store.open(Settings(dsn=server.dsn(migrated), retry_after=7)) as store, capture_logs() as logs:
         server.failure = failure
         for _ in range(3):
             with pytest.raises(Retryable, match="does not take rows now") as caught:
@@ -181,16 +201,16 @@ def test_what_clickhouse_does_not_take_is_refused_and_logged_once(
     assert failure.partition(" DB::")[0] in logs[0]["reason"]
 
 
-def test_an_insert_that_takes_too_long_is_refused(server: ChdbServer, database: str) -> None:
-    with Store.open(Settings(dsn=server.dsn(database), insert_timeout=1)) as store:
+def test_an_insert_that_takes_too_long_is_refused(server: ChdbServer, migrated: str) -> None:
+    with Store.open(Settings(dsn=server.dsn(migrated), insert_timeout=1)) as store:
         server.delay = 1.5
         with pytest.raises(Retryable):
             store.insert(usage({}))
 
 
-def test_an_insert_into_a_server_that_went_away_is_refused(chdb_path: Path, database: str) -> None:
+def test_an_insert_into_a_server_that_went_away_is_refused(chdb_path: Path, migrated: str) -> None:
     with chdb_server.running(chdb_path) as server:
-        store = Store.open(Settings(dsn=server.dsn(database)))
+        store = Store.open(Settings(dsn=server.dsn(migrated)))
     with store, pytest.raises(Retryable):
         store.insert(usage({}))
 

@@ -3,10 +3,7 @@
 One client library for two engines: a ClickHouse server over HTTP, and chDB, the same engine in this process.
 """
 
-import fcntl
 import math
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +15,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError, ProgrammingError
 
 from otel_usage.model import Permanent, Retryable
+from otel_usage.store import folder
 
 DATABASE: Final = "otel_usage"
 """The database, where the DSN names none."""
@@ -27,7 +25,6 @@ CONNECT_TIMEOUT: Final = 3
 _PORTS: Final = {"http": 8123, "https": 8443}
 _TLS_OPTIONS: Final = ("ca_cert", "client_cert", "client_cert_key", "server_host_name", "verify")
 _OTHER_PATH: Final = "already initialized with path"  # chDB's words: all failures to open have one code
-_STATUS_PID: Final = re.compile(r"PID: (\d+)")
 _MAX_REASON: Final = 300  # characters; chDB appends stack traces
 _PASSING: Final = frozenset(
     {
@@ -128,7 +125,12 @@ def error_name(error: ClickHouseError) -> str:
 def reason(error: Exception) -> str:
     """The first line of an error of the client, short enough for a sentence."""
     cause = error.__cause__ or error
-    text = str(getattr(cause, "reason", None) or cause).splitlines()[0]  # urllib3 keeps its reason apart
+    return _short(
+        str(getattr(cause, "reason", None) or cause).splitlines()[0]
+    )  # urllib3 keeps its reason apart
+
+
+def _short(text: str) -> str:
     return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]}..."
 
 
@@ -178,14 +180,17 @@ def _options(url: SplitResult, *known: str) -> dict[str, str]:
 
 def _connect_embedded(target: Embedded) -> Client:
     try:
-        target.path.mkdir(parents=True, exist_ok=True)
-        owner = _owner(target.path / "status")
-        if owner not in (None, os.getpid()):
-            raise _unusable(
-                f"{target} is in use by process {owner}, and belongs to one process at a time: "
-                "stop that one, or name another folder or a ClickHouse server in OTEL_USAGE_DSN."
-            )
-        return clickhouse_connect.get_client(interface="chdb", path=str(target.path))
+        if not folder.prepare(target.path):
+            return _open(target)
+        client = _start(target)
+        try:
+            folder.check_parts(client, target.database)
+        except BaseException:
+            client.close()
+            raise
+        return client
+    except folder.Unusable as error:
+        raise _unusable(f"{target} {error}") from None
     except OSError as error:
         raise _unusable(f"{target} cannot be opened: {error.strerror}.") from None
     except ImportError:
@@ -193,25 +198,22 @@ def _connect_embedded(target: Embedded) -> Client:
             "The embedded store needs chDB: install otel-usage[chdb], "
             "or name a ClickHouse server in OTEL_USAGE_DSN."
         ) from None
+
+
+def _start(target: Embedded) -> Client:
+    """Start the engine in its folder."""
+    try:
+        with folder.engine_words() as words:
+            return _open(target)
     except ProgrammingError as error:
         if _OTHER_PATH in str(error):
-            why = "this process has another one open, and may have one."
-        else:
-            why = reason(error)
-        raise _unusable(f"{target} cannot be opened: {why}") from error
+            told = "cannot be opened: this process has another one open, and may have one."
+            raise folder.Unusable(told) from error
+        raise folder.damaged(_short(words.first()) or reason(error)) from error
 
 
-def _owner(status: Path) -> int | None:
-    """The process that has the store of this status file open: it locks the file, and is named in it."""
-    try:
-        with status.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return None
-    except BlockingIOError:
-        found = _STATUS_PID.search(status.read_text())
-        return int(found[1]) if found else None
-    return None
+def _open(target: Embedded) -> Client:
+    return clickhouse_connect.get_client(interface="chdb", path=str(target.path))
 
 
 def _connect_server(target: Server, timeout: float) -> Client:

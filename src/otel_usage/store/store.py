@@ -16,20 +16,12 @@ from otel_usage.config import Settings
 from otel_usage.model import USAGE, Permanent, Retryable
 from otel_usage.store import schema
 from otel_usage.store.client import Embedded, Target, connect, error_name, is_passing, parse, reason
+from otel_usage.store.inserts import insert_settings
 from otel_usage.store.queries import Statement
 
 Row = TypeVar("Row")
 Answer = TypeVar("Answer")
 
-_INSERT: Final[Mapping[str, object]] = {
-    # Acknowledged means durable: no buffer of the server's in between.
-    "async_insert": 0,
-    "distributed_foreground_insert": 1,
-    # A late commit may be of many days, and the default refuses more than 100.
-    "max_partitions_per_insert_block": 0,
-    # Merges and FINAL keep the newest row of a key. To do that here too doubles the cost of an insert.
-    "optimize_on_insert": 0,
-}
 _TABLE_ALREADY_EXISTS: Final = 57
 _READ: Final[Mapping[str, object]] = {
     # Rows of one key are of one day: the parts of each day are merged by themselves, three times as fast.
@@ -67,7 +59,7 @@ class Store:
         self._keeper: Client | None = None
         self._one_command = anyio.Lock()
         self._failing = False
-        self._insert_settings = {**_INSERT, "max_execution_time": settings.insert_timeout}
+        self._insert_settings = insert_settings(self._target, settings.insert_timeout)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -198,9 +190,8 @@ class Store:
             self._keeper = self._connect(self._settings.seal_timeout)
             self._keeper.database = self._target.database
         settings = {
-            **_INSERT,
+            **insert_settings(self._target, self._settings.seal_timeout),
             **_READ,
-            "max_execution_time": self._settings.seal_timeout,
             "max_memory_usage": self._settings.seal_memory_bytes,
             "max_bytes_before_external_group_by": self._settings.seal_memory_bytes // 2,
             "log_comment": f"otel-usage {statement.name}",
