@@ -13,7 +13,7 @@ demo: $(READY) ## See it work: an instrumented app, its priced calls, its bill (
 	@$(BIN)/otel-usage demo $(ARGS)
 
 test: $(READY) ## Run the tests (ARGS="-k word" to choose)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 lint: $(READY) ## Check style, types and import directions
 	@$(BIN)/ruff check --quiet .
