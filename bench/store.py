@@ -23,7 +23,7 @@ from bench.report import Budget, table
 from otel_usage.api.paging import page
 from otel_usage.config import Settings
 from otel_usage.model import USAGE
-from otel_usage.sealing import Sealer
+from otel_usage.sealing import seal
 from otel_usage.store import Store
 from otel_usage.store.groups import Grouping, group_usage
 from otel_usage.store.queries import Place, Statement, UsageFilter
@@ -109,11 +109,11 @@ def run(rows: int, rounds: int, data: Path | None) -> Sequence[Budget]:
     with tempfile.TemporaryDirectory(prefix="otel-usage-bench-") as folder:
         settings = Settings(dsn=f"chdb://{data or folder}", query_timeout=300, seal_memory_bytes=4 << 30)
         with Store.open(settings) as store:
-            return anyio.run(_measure, store, settings, rows, rounds)
+            return anyio.run(_measure, store, rows, rounds)
 
 
-async def _measure(store: Store, settings: Settings, rows: int, rounds: int) -> Sequence[Budget]:
-    await _fill(store, settings, rows)
+async def _measure(store: Store, rows: int, rounds: int) -> Sequence[Budget]:
+    await _fill(store, rows)
     ((size, stored),) = await _ask(store, _SIZE)
     dirty = await _questions(store, rounds)
     rate = _insert_rate(store)
@@ -136,7 +136,7 @@ async def _measure(store: Store, settings: Settings, rows: int, rounds: int) -> 
     ]
 
 
-async def _fill(store: Store, settings: Settings, rows: int) -> None:
+async def _fill(store: Store, rows: int) -> None:
     ((stored,),) = await _ask(store, "SELECT count() FROM usage_rows")
     for first in range(int(stored), rows, _STEP):
         told = {
@@ -148,7 +148,7 @@ async def _fill(store: Store, settings: Settings, rows: int) -> None:
         }
         await store.command(Statement("fill", _FILL, told, lambda *_: None))
     begun = time.monotonic()
-    days = [day async for month in Sealer(settings, store).seal(0) for day in month.days]
+    days = [day async for month in seal(store, 0) for day in month.days]
     print(f"sealed {len(days)} days in {time.monotonic() - begun:.1f} s")
     store.insert(_usage(1_000, _END_NS - 3_600 * 10**9, seed=1))  # today is dirty
 

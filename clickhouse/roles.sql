@@ -35,6 +35,7 @@ GRANT CREATE TABLE, DROP TABLE, INSERT ON otel_usage.sealed_next_* TO otel_usage
 GRANT CREATE TABLE, DROP TABLE, ALTER MODIFY COMMENT ON otel_usage.sealing_* TO otel_usage_writer;
 GRANT INSERT ON otel_usage.expired_days TO otel_usage_writer;
 GRANT ALTER DELETE ON otel_usage.usage_rows TO otel_usage_writer;
+GRANT ALTER DELETE ON otel_usage.usage_history TO otel_usage_writer;
 -- Which days are sealed is read from the parts they have. Parts are shown of tables that one may read.
 GRANT SELECT ON system.parts TO otel_usage_writer;
 

@@ -292,11 +292,12 @@ PARTITION BY (kept > 0, toYYYYMM(bucket))
 ORDER BY (tenant, level, account_id, bucket, context, provider, model_id, usage_type)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, default_compression_codec = 'ZSTD(1)';
 
--- Days whose rows have expired: what is kept in `sealed_sums` is all that is left of them.
+-- Days whose rows have expired, or are about to: what is kept in `sealed_sums` is all that is left of them, and is what is read.
+-- The last row of a day holds. With `kept` 0 the day has not expired after all.
 CREATE TABLE IF NOT EXISTS expired_days
 (
     day Date,
-    kept UInt64 COMMENT 'Which of the sums in sealed_sums hold',
+    kept UInt64 COMMENT 'Which of the sums in sealed_sums hold; 0: it has not expired',
     stored_versions UInt64 COMMENT 'How many rows there were',
     expired_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
@@ -334,7 +335,8 @@ FROM
     GROUP BY toYYYYMMDD(bucket)
     UNION ALL
     SELECT toYYYYMMDD(day), 1, 0, 0, toDateTime(0), 0, 0, 0, 0
-    FROM expired_days
+    FROM expired_days FINAL
+    WHERE kept > 0
 )
 GROUP BY day;
 
@@ -344,7 +346,7 @@ CREATE OR REPLACE VIEW summed_days AS
 SELECT
     groupArrayIf(day, is_sealed AND NOT is_expired) AS sealed,
     groupArrayIf(day, is_sealed) AS summed,
-    (SELECT groupArray(kept) FROM expired_days FINAL) AS kept
+    (SELECT groupArray(kept) FROM expired_days FINAL WHERE kept > 0) AS kept
 FROM usage_days;
 
 -- Exact sums of the calls of UTC days, of sealed sums and of the rows of days that are not sealed. There may be many rows of
@@ -441,7 +443,7 @@ FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 
-INSERT INTO schema_migrations (number, name, checksum) VALUES (3, 'sums', 'ec6d26e893b2121ed92a5f211e978250c458c9a71b2eec049b91c46aaecb9b79');
+INSERT INTO schema_migrations (number, name, checksum) VALUES (3, 'sums', '8ccf36979851a27934953fd31764c15792bcca2aedcd9722646269a39c7d4f25');
 
 -- Views for people and dashboards. Names, types and order of their columns are stable: what is added, is added by a new
 -- migration, and what is there keeps its meaning. What is beneath (tables, sums) may change.

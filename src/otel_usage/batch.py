@@ -13,7 +13,7 @@ from otel_usage.chains import Keys
 from otel_usage.extract import EmitterCount
 from otel_usage.ledger import EmitterOutcome
 from otel_usage.lineage import span_keys, trace_keys
-from otel_usage.model import CLAIMS, OBSERVATIONS, Outcome, Signal, Spans
+from otel_usage.model import CLAIMS, EARLIEST_NS, OBSERVATIONS, Outcome, Signal, Spans
 from otel_usage.names import Names, Rows, choose
 from otel_usage.otlp.decode import decode, decode_logs, decode_metrics
 from otel_usage.resolve import DUPLICATE, INFERENCE, ROLLUP
@@ -32,10 +32,11 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The time of a commit, and how much later than that a call may claim to be, in nanoseconds."""
+    """The time of a commit, how much later a call may claim to be, and the earliest time; in nanoseconds."""
 
     now_ns: int
     max_skew_ns: int
+    earliest_ns: int = EARLIEST_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,24 @@ def read(exports: Sequence[Export], clock: Clock, max_rows: int) -> Batch:
         _bound(spans.rows.num_rows, exports, max_rows)
         tenants = [exports[i].tenant for i in chosen]
         paths = _paths(spans, tenants)
-        found = extract.observations(spans, tenants, now_ns=clock.now_ns, max_clock_skew_ns=clock.max_skew_ns)
+        found = extract.observations(
+            spans,
+            tenants,
+            now_ns=clock.now_ns,
+            max_clock_skew_ns=clock.max_skew_ns,
+            earliest_ns=clock.earliest_ns,
+        )
         parts.append(_part(Signal.TRACES, chosen, found))
     if chosen := mine.get(Signal.LOGS):
         records = decode_logs([exports[i].body for i in chosen])
         _bound(records.rows.num_rows, exports, max_rows)
         tenants = [exports[i].tenant for i in chosen]
         found = events.observations(
-            records, tenants, now_ns=clock.now_ns, max_clock_skew_ns=clock.max_skew_ns
+            records,
+            tenants,
+            now_ns=clock.now_ns,
+            max_clock_skew_ns=clock.max_skew_ns,
+            earliest_ns=clock.earliest_ns,
         )
         parts.append(_part(Signal.LOGS, chosen, found))
     points = coverage.TOKEN_POINTS.empty_table()

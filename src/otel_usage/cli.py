@@ -175,6 +175,23 @@ def replay(settings: Settings, files: Sequence[Path], *, signal: str) -> None:
 
 
 @main.command()
+@configured("dsn", "seal_quiet", "seal_timeout", "seal_memory_bytes")
+def seal(settings: Settings) -> None:
+    """Make the sums of days that rest, and let days expire that are past their retention; once.
+
+    A server does it by itself, unless OTEL_USAGE_SEAL is off. What is cut off is done the next time.
+    """
+    from otel_usage import upkeep  # noqa: PLC0415
+
+    async def keep_up(store: Store) -> None:
+        async for done in upkeep.keep_up(store, settings.seal_quiet):
+            click.echo(upkeep.told(done))
+
+    with Store.open(settings) as store:
+        asyncio.run(keep_up(store))
+
+
+@main.command()
 def version() -> None:
     """Print the version."""
     click.echo(__version__)
@@ -182,12 +199,14 @@ def version() -> None:
 
 async def _replay(settings: Settings, files: Sequence[Path], signal: Signal) -> bool:
     from otel_usage.auth import DEFAULT_TENANT  # noqa: PLC0415
+    from otel_usage.horizon_feed import HorizonFeed  # noqa: PLC0415
     from otel_usage.ingest import Ingest  # noqa: PLC0415
     from otel_usage.price_feed import PriceFeed  # noqa: PLC0415
 
     complete = True
     with Store.open(settings) as store:
         async with Ingest(settings, store, await PriceFeed(store).load()) as ingest:
+            ingest.horizon = await HorizonFeed(store).load()
             for file in files:
                 try:
                     body = await asyncio.to_thread(file.read_bytes)

@@ -36,7 +36,7 @@ from otel_usage.dialects.otel_genai import OPERATION
 from otel_usage.extraction import Extraction, Received
 from otel_usage.identity import ROLLUP_RANK
 from otel_usage.implied import Context, completed
-from otel_usage.model import Attributes
+from otel_usage.model import EARLIEST_NS, Attributes
 from otel_usage.names import Mask, Names, Rows, distinct, groups
 from otel_usage.observe import Candidates, Carriers, Observed, Sources
 from otel_usage.otlp.signals import Records
@@ -50,11 +50,16 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def observations(
-    records: Records, tenants: Sequence[str], *, now_ns: int, max_clock_skew_ns: int
+    records: Records,
+    tenants: Sequence[str],
+    *,
+    now_ns: int,
+    max_clock_skew_ns: int,
+    earliest_ns: int = EARLIEST_NS,
 ) -> Extraction:
     """The calls that the log records tell. `tenants` has the owner of each request.
 
-    A call that starts later than `now_ns + max_clock_skew_ns` is rejected.
+    A call that starts later than `now_ns + max_clock_skew_ns`, or before `earliest_ns`, is rejected.
     """
     request, scope = (records.rows[name].to_numpy() for name in ("request", "scope"))
     received = Received(request, scope, records.scopes, len(tenants))
@@ -65,7 +70,7 @@ def observations(
         told = _told(records, np.flatnonzero(number == index), index)
         if told is not None:
             rows.append(told.rows)
-            parts.append(observe.observe(told.candidates, sources, now_ns + max_clock_skew_ns))
+            parts.append(observe.observe(told.candidates, sources, now_ns + max_clock_skew_ns, earliest_ns))
     if not parts:
         return received.nothing()
     return received.account(np.concatenate(rows), *_joined(parts))

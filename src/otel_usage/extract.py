@@ -33,7 +33,7 @@ from otel_usage.dialects.documents import DOCUMENTS
 from otel_usage.dialects.language import Language
 from otel_usage.extraction import EmitterCount, Extraction, Received
 from otel_usage.identity import ROLLUP_RANK
-from otel_usage.model import CLAIMS, Scope, Spans
+from otel_usage.model import CLAIMS, EARLIEST_NS, Scope, Spans
 from otel_usage.names import Mask, Names, Rows, choose, where
 from otel_usage.observe import Candidates, Carriers, Sources, Told
 from otel_usage.payer import BILLING
@@ -91,10 +91,17 @@ class _Calls:
     inference: Mask
 
 
-def observations(spans: Spans, tenants: Sequence[str], *, now_ns: int, max_clock_skew_ns: int) -> Extraction:
+def observations(
+    spans: Spans,
+    tenants: Sequence[str],
+    *,
+    now_ns: int,
+    max_clock_skew_ns: int,
+    earliest_ns: int = EARLIEST_NS,
+) -> Extraction:
     """The calls among the spans. `tenants` has the owner of each request.
 
-    A call that starts later than `now_ns + max_clock_skew_ns` is rejected.
+    A call that starts later than `now_ns + max_clock_skew_ns`, or before `earliest_ns`, is rejected.
     """
     language, scope = dialects.of_spans(), spans.rows["scope"].to_numpy()
     received = Received(spans.rows["request"].to_numpy(), scope, spans.scopes, len(tenants))
@@ -110,7 +117,7 @@ def observations(spans: Spans, tenants: Sequence[str], *, now_ns: int, max_clock
         return received.nothing(claims)
     candidates = _candidates(some.take(calls.rows), calls, spans.scopes, language)
     sources = Sources(spans.resources, spans.scopes, tenants)
-    observed = observe.observe(candidates, sources, now_ns + max_clock_skew_ns)
+    observed = observe.observe(candidates, sources, now_ns + max_clock_skew_ns, earliest_ns)
     return received.account(rows[calls.rows], observed.table, observed.rejection, claims)
 
 

@@ -19,6 +19,7 @@ import structlog
 
 from otel_usage.batch import Export, TooMany
 from otel_usage.config import Settings
+from otel_usage.horizon import Horizon
 from otel_usage.ledger import Ledger
 from otel_usage.model import Outcome, Permanent, Retryable, Signal
 from otel_usage.otlp.decode import decodable
@@ -122,6 +123,15 @@ class Ingest:
     @pricer.setter
     def pricer(self, pricer: Pricer) -> None:
         self._writer.pricer = pricer
+
+    @property
+    def horizon(self) -> Horizon:
+        """Which calls are too old to be taken."""
+        return self._writer.horizon
+
+    @horizon.setter
+    def horizon(self, horizon: Horizon) -> None:
+        self._writer.horizon = horizon
 
     async def in_writer(self, job: Callable[[Writer], T]) -> T:
         """Do a job with the writer, between two commits. Raises what the job raises."""

@@ -14,7 +14,7 @@ The rules, in words:
 - A candidate is *rejected*, with the reason, if a count is no count (negative, fractional, boolean, text
   other than digits, over MAX_TOKENS), a duration is none (see `quantities`), a billing attribute of it is
   no text, too long or not one of its values, or no time says when the call was: none is there, or it is
-  before 2020 or after the clock.
+  before 2020 or after the clock, or of a day whose rows are no longer kept.
 - NaN is a count that was not reported. A call without start has its end as start.
 - The payer (account and context) is taken from the row, else from its resource, as a pair; transaction and
   usage type each by themselves. No context: `customer` with an account, `system` without one. A call of a
@@ -58,6 +58,9 @@ from otel_usage.otlp.values import spelled
 from otel_usage.payer import Claim
 from otel_usage.quantities import Calls
 from otel_usage.served import Service
+
+EXPIRED: Final = "is of a day whose rows are no longer kept"
+"""Why a call is rejected that may have been charged before: whether it was is not known any more."""
 
 _SERVICE_NAME: Final = "service.name"
 _ROLES: Final = ("inference", "rollup")
@@ -171,10 +174,12 @@ def tell(found: Pivot, language: Language, more: Fields = MappingProxyType({})) 
     return Told(names, texts, Claim.of(names, texts))
 
 
-def observe(candidates: Candidates, sources: Sources, latest_ns: int) -> Observed:
-    """The observations. A call that starts after `latest_ns` is rejected."""
+def observe(
+    candidates: Candidates, sources: Sources, latest_ns: int, earliest_ns: int = EARLIEST_NS
+) -> Observed:
+    """The observations. A call that starts after `latest_ns` or before `earliest_ns` is rejected."""
     carriers = candidates.carriers
-    fields, checks = _fields(candidates, sources, latest_ns)
+    fields, checks = _fields(candidates, sources, latest_ns, earliest_ns)
     rejection = reject(
         checks,
         candidates.found,
@@ -202,7 +207,7 @@ def _wanted(language: Language, telling: tuple[str, ...]) -> Wanted:
 
 
 def _fields(
-    candidates: Candidates, sources: Sources, latest_ns: int
+    candidates: Candidates, sources: Sources, latest_ns: int, earliest_ns: int
 ) -> tuple[dict[str, pa.Array], Sequence[Check]]:
     """The columns of OBSERVATIONS, and the checks on them."""
     carriers, found, language = candidates.carriers, candidates.found, candidates.language
@@ -225,7 +230,7 @@ def _fields(
         failed=carriers.failed,
         answered=(used.status > 0) | (sizes(response_id) > 0),
     )
-    times, time_check = _times(carriers, latest_ns)
+    times, time_checks = _times(carriers, latest_ns, earliest_ns)
     tenant = choose(carriers.request, sources.tenants)
     version = identity.versions(
         status=used.status,
@@ -255,7 +260,7 @@ def _fields(
         "scope_version": _by_source(carriers.scope, [each.version for each in sources.scopes]),
         "writer": constant("", count).array(),
     }
-    checks = [*carriers.checks, time_check, *billed.checks, *used.checks]
+    checks = [*carriers.checks, *time_checks, *billed.checks, *used.checks]
     return fields | times | billed.columns | used.columns | served.read(service), checks
 
 
@@ -263,7 +268,9 @@ def _by_source(rows: Rows, values: Sequence[Scalar]) -> pa.DictionaryArray:
     return choose(rows, [columns.short(spelled(value) or "") for value in values]).array()
 
 
-def _times(carriers: Carriers, latest_ns: int) -> tuple[dict[str, pa.Array], Check]:
+def _times(
+    carriers: Carriers, latest_ns: int, earliest_ns: int
+) -> tuple[dict[str, pa.Array], Sequence[Check]]:
     """When the call started, and how long it took."""
     start, end = carriers.start_ns, carriers.end_ns
     start = np.where(start == 0, end, start)
@@ -274,7 +281,10 @@ def _times(carriers: Carriers, latest_ns: int) -> tuple[dict[str, pa.Array], Che
         "duration_ns": pa.array(duration),
     }
     problem = "is missing, in the future, or before 2020 (nanoseconds are expected)"
-    return fields, Check("start_time_unix_nano", wrong, problem)
+    checks = [Check("start_time_unix_nano", wrong, problem)]
+    if earliest_ns > EARLIEST_NS:
+        checks.append(Check("start_time_unix_nano", ~wrong & (start < earliest_ns), EXPIRED))
+    return fields, checks
 
 
 def _call_id(carriers: Carriers, tenant: Names, response_id: pa.StringArray, inference: Mask) -> pa.Array:

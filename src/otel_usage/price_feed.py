@@ -11,12 +11,12 @@ import structlog
 
 from otel_usage.bookshelf import Bookshelf
 from otel_usage.ingest import Ingest
-from otel_usage.model import Retryable
 from otel_usage.pricing import PriceBook, Pricer
 from otel_usage.pricing.rules import Rules
 from otel_usage.store import Store
 from otel_usage.store.books import book_in_force
 from otel_usage.store.rules import read_rules, rules_changed
+from otel_usage.trouble import Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class PriceFeed:
         self._shelf = Bookshelf(store)
         self._state: _State | None = None
         self._book: PriceBook | None = None
-        self._trouble = ""
+        self._trouble = Trouble("prices were not read", "prices cannot be read")
 
     async def load(self) -> Pricer:
         """The prices in force.
@@ -66,20 +66,9 @@ class PriceFeed:
                     structlog.get_logger().info(
                         "prices changed", price_book=pricer.book.name, rules=len(pricer.rules)
                     )
-                self._trouble = ""
+                self._trouble.over()
             except Exception as error:  # noqa: BLE001  the prices in force go on, whatever it is
-                self._tell(error)
-
-    def _tell(self, error: Exception) -> None:
-        """Log why prices were not read: the first time of a row of them."""
-        if str(error) == self._trouble:
-            return
-        self._trouble = str(error)
-        log = structlog.get_logger()
-        if isinstance(error, Retryable):
-            log.warning("prices were not read", reason=str(error))
-        else:
-            log.error("prices cannot be read", exc_info=error)
+                self._trouble.tell(error)
 
     async def _read_state(self) -> _State:
         (in_force,) = await self._store.query(book_in_force())

@@ -21,9 +21,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otel_usage import differences, identity
+from otel_usage import differences, identity, rfc3339
 from otel_usage.differences import Difference
 from otel_usage.drafts import replace
+from otel_usage.horizon import Horizon
 from otel_usage.ingest import Ingest
 from otel_usage.model import OBSERVATIONS, Permanent, Retryable
 from otel_usage.names import constant
@@ -103,7 +104,7 @@ class Repricing:
 
     async def try_out(self, reprice: Reprice) -> Repriced:
         """What would change. Nothing is written. Raises Permanent for a range that is too long, Retryable."""
-        _check(reprice)
+        _check(reprice, self._ingest.horizon)
         pricer, reader = self._ingest.pricer, Reader(self._store, reprice, "", self._page_rows)
         cursor, rows, found = _begin(reprice), 0, list[Difference]()
         while cursor.day_ns < reprice.to_ns:
@@ -119,11 +120,12 @@ class Repricing:
         Each page is priced with what is in force then. Raises Permanent for a range that is too long,
         RunConflict, Retryable.
         """
-        _check(reprice)
         run_id = run_id or f"run_{secrets.token_hex(_ID_BYTES)}"
         steps = await self._store.query(find_steps(reprice.tenant, run_id))
         if steps and steps[0].request != _text(reprice):
             raise RunConflict(f"The run {run_id} was begun with another request.", field="runId")
+        if not steps:
+            _check(reprice, self._ingest.horizon)
         last = steps[-1] if steps else Step(0, RUNNING, _text(reprice), "", 0, 0, "[]", author, reason)
         try:
             await self._finish(reprice, run_id, last, begun=bool(steps))
@@ -153,6 +155,8 @@ class Repricing:
     def _take(self, reprice: Reprice, run_id: str, last: Step, writer: Writer) -> Step:
         """Do the page after a step, in the writer's thread: no commit comes between reading and writing."""
         cursor = _cursor(last.cursor) or _begin(reprice)
+        if cursor.day_ns < writer.horizon.accepted_from_ns:  # rows may go: nobody writes to them any more
+            cursor = Cursor(writer.horizon.accepted_from_ns)
         page = Reader(self._store, reprice, run_id, self._page_rows).page(writer.pricer, cursor)
         writer.rewrite(page.replaced, page.usage)
         step = Step(
@@ -241,7 +245,10 @@ def _begin(reprice: Reprice) -> Cursor:
     return Cursor(reprice.from_ns // _DAY_NS * _DAY_NS)
 
 
-def _check(reprice: Reprice) -> None:
+def _check(reprice: Reprice, horizon: Horizon) -> None:
+    if reprice.from_ns < horizon.accepted_from_ns:
+        first = rfc3339.render(horizon.accepted_from_ns)
+        raise Permanent(f"Rows of calls before {first} are no longer kept.", field="from")
     if not reprice.from_ns < reprice.to_ns <= reprice.from_ns + MAX_RANGE_NS:
         raise Permanent(f"The range must end after it begins, at most {MAX_DAYS} days later.", field="to")
 

@@ -19,14 +19,14 @@ import uvicorn
 from grpc_health.v1 import health_pb2_grpc
 from starlette.applications import Starlette
 
-from otel_usage import __version__, api, receiver
+from otel_usage import __version__, api, receiver, upkeep
 from otel_usage.auth import DEFAULT_TENANT, Keys
 from otel_usage.config import Settings
+from otel_usage.horizon_feed import HorizonFeed
 from otel_usage.ingest import Ingest
 from otel_usage.model import Permanent
 from otel_usage.price_feed import PriceFeed
 from otel_usage.receiver.grpc import health_servicer
-from otel_usage.sealing import Sealer
 from otel_usage.store import Store
 
 BACKLOG: Final = 1024
@@ -68,11 +68,13 @@ async def serve(settings: Settings, *, ready: Callable[[Addresses], None] | None
         rest = resources.enter_context(_bind(_endpoint("api_address", settings, keys)))
         store = resources.enter_context(Store.open(settings))
         stop = resources.enter_context(_signals())
-        feed = PriceFeed(store)
+        feed, days = PriceFeed(store), HorizonFeed(store)
         async with Ingest(settings, store, await feed.load()) as ingest, anyio.create_task_group() as tasks:
+            ingest.horizon = await days.load()
             tasks.start_soon(feed.follow, ingest, settings.price_refresh)
+            tasks.start_soon(days.follow, ingest, settings.price_refresh)
             if settings.seal:
-                tasks.start_soon(Sealer(settings, store).follow)
+                tasks.start_soon(upkeep.follow, store, settings)
             # The first request pays for what libraries load late, about a second: let it be this one.
             await ingest.export(b"", tenant=DEFAULT_TENANT)
             health = health_servicer()

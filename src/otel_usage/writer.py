@@ -16,6 +16,7 @@ from otel_usage.batch import Batch, Clock, Export
 from otel_usage.chains import Keys
 from otel_usage.config import Settings
 from otel_usage.drafts import no_keys, replace
+from otel_usage.horizon import Horizon
 from otel_usage.ledger import EmitterOutcome, Ledger
 from otel_usage.lineage import span_keys, trace_keys
 from otel_usage.model import OBSERVATIONS, USAGE, Outcome
@@ -67,6 +68,8 @@ class Writer:
         self._store = store
         self.pricer = pricer
         """What prices rows. Another may be set: it prices from the next commit on."""
+        self.horizon = Horizon()
+        """Which calls are too old. Another may be set: it holds from the next commit on."""
         self._ledger = ledger
         self._recent = Recent(settings.memory_rows)
         self._claims: list[pa.Table] = []  # in memory, and not stored yet
@@ -85,7 +88,7 @@ class Writer:
         store takes nothing now.
         """
         exports = [each for each in requests if isinstance(each, Export)]
-        clock = Clock(time.time_ns(), int(self._settings.max_clock_skew * _NS))
+        clock = Clock(time.time_ns(), int(self._settings.max_clock_skew * _NS), self.horizon.accepted_from_ns)
         came = batch.read(exports, clock, self._settings.commit_rows)
         self._note(came)
         fresh = replace(

@@ -38,6 +38,7 @@ async def test_records_are_listed_in_the_origins_shape(api: Api) -> None:
             }
         ],
         "nextCursor": None,
+        "expiredBefore": None,
     }
 
 
@@ -69,6 +70,7 @@ async def test_the_keys_come_in_the_origins_order_and_what_is_ours_after_them(ap
         "usageMissing",
         "estimated",
         "unattributed",
+        "expiredBefore",
     ]
 
 
@@ -108,6 +110,7 @@ async def test_the_summary_has_the_origins_shape(api: Api) -> None:
             "usageMissing": 0,
             "estimated": {"count": 0, "tokens": 0},
             "unattributed": {"count": 0, "costUsd": 0, "tokens": 0},
+            "expiredBefore": None,
         },
     }
 
@@ -125,6 +128,7 @@ async def test_a_summary_of_nothing_is_zero(api: Api) -> None:
         "usageMissing": 0,
         "estimated": {"count": 0, "tokens": 0},
         "unattributed": {"count": 0, "costUsd": 0, "tokens": 0},
+        "expiredBefore": None,
     }
 
 
@@ -163,6 +167,7 @@ async def test_a_summary_admits_what_it_does_not_know(api: Api) -> None:
         "usageMissing": 1,
         "estimated": {"count": 1, "tokens": 2_000},
         "unattributed": {"count": 1, "costUsd": 0.0085, "tokens": 2_000},
+        "expiredBefore": None,
     }
     assert (await api.usage(summary="true", context="system"))["summary"]["complete"] is True
     assert (await api.usage(summary="true", modelId="small"))["summary"]["unpriced"]["count"] == 2

@@ -134,7 +134,7 @@ def test_statements_as_they_are_run() -> None:
     assert over == _OVER_HISTORY
     (days,) = (sql for sql in _ALL if sql.startswith("CREATE OR REPLACE VIEW `otel_usage_local`.summed_days"))
     assert days.endswith(
-        "(SELECT groupArray(kept) FROM `otel_usage_local`.expired_days FINAL) AS kept\n"
+        "(SELECT groupArray(kept) FROM `otel_usage_local`.expired_days FINAL WHERE kept > 0) AS kept\n"
         "FROM `otel_usage_local`.usage_days"
     )
 

@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from otel_usage.config import Settings
-from otel_usage.sealing import Sealer
+from otel_usage.sealing import seal
 from otel_usage.store import Store
 from otel_usage.store.groups import COLUMNS, Grouping, group_usage
 from otel_usage.store.queries import Statement, UsageFilter
@@ -96,7 +95,7 @@ async def _fill(store: Store) -> list[Row]:
     """Fill a store of which some days are sealed, and some were and are dirty."""
     rows = _rows()
     store.insert(usage(*rows[:300]))
-    async for _ in Sealer(Settings(), store).seal(0):
+    async for _ in seal(store, 0):
         pass
     store.insert(usage(*rows[300:320]))
     early = [row for row in rows[320:] if row["started_at"] < (_BEGIN + 5 * 86_400) * _SECOND]

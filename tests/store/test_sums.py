@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from otel_usage.config import Settings
-from otel_usage.sealing import LEASE, Sealer
+from otel_usage.month_lock import LEASE
+from otel_usage.sealing import seal
 from otel_usage.store import Store, sums
 from otel_usage.store.pieces import pieces
 from otel_usage.store.queries import UsageFilter
@@ -39,8 +40,7 @@ Row = Mapping[str, Any]
 
 async def _seal(store: Store, quiet: float = 0) -> list[int]:
     """The days that were sealed."""
-    sealer = Sealer(Settings(), store)
-    return [day.number async for month in sealer.seal(quiet) for day in month.days]
+    return [day.number async for month in seal(store, quiet) for day in month.days]
 
 
 def _run(function: Callable[..., Awaitable[Any]], *arguments: object) -> Any:  # noqa: ANN401
@@ -277,7 +277,7 @@ def test_a_lock_lasts_longer_than_one_statement_may_take() -> None:
 _PROCESS: Final = """
 import os, sys, anyio
 from otel_usage.config import Settings
-from otel_usage.sealing import Sealer
+from otel_usage.sealing import seal
 from otel_usage.store import Store
 from otel_usage.store.queries import UsageFilter
 from otel_usage.store.summary import summarize
@@ -297,7 +297,7 @@ async def main(store):
     if dirty:
         store.insert(usage({"call": dirty, "started_at": 1761782400 * 10**9 + dirty % 2 * 86400 * 10**9}))
     print("calls", (await store.query(summarize(UsageFilter("default"))))[0].calls, flush=True)
-    async for _ in Sealer(Settings(), store).seal(0):
+    async for _ in seal(store, 0):
         pass
     print("calls", (await store.query(summarize(UsageFilter("default"))))[0].calls)
 

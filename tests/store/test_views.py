@@ -16,7 +16,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from otel_usage.config import Settings
-from otel_usage.sealing import Sealer
+from otel_usage.sealing import seal
 from otel_usage.store import Store
 from otel_usage.store.client import connect, parse
 from tests.store import recipe_rows
@@ -65,7 +65,7 @@ def _run(function: Callable[..., Awaitable[Any]], *arguments: object) -> Any:  #
 
 async def _seal(store: Store) -> int:
     """How many days were sealed."""
-    return sum([len(month.days) async for month in Sealer(Settings(), store).seal(0)])
+    return sum([len(month.days) async for month in seal(store, 0)])
 
 
 def test_columns_and_types_are_those_that_were_promised(chdb_client: Client, template: object) -> None:  # noqa: ARG001

@@ -31,9 +31,17 @@ def recorded(call_id: bytes, call: RecordedCall) -> Value:
     }
 
 
-def listed(calls: Sequence[UsageRow], following: str | None) -> Value:
-    """The answer to a question for records. `following`: the cursor of the next page, if there is one."""
-    return {"success": True, "usageRecords": [record(call) for call in calls], "nextCursor": following}
+def listed(calls: Sequence[UsageRow], following: str | None, expired_ns: int | None = None) -> Value:
+    """The answer to a question for records. `following`: the cursor of the next page, if there is one.
+
+    `expired_ns`: calls before that are meant too, and their rows are gone.
+    """
+    return {
+        "success": True,
+        "usageRecords": [record(call) for call in calls],
+        "nextCursor": following,
+        "expiredBefore": _time(expired_ns),
+    }
 
 
 def record(call: UsageRow) -> dict[str, Value]:
@@ -60,12 +68,16 @@ def usage_id(call_id: bytes) -> str:
 
 
 def summarized(
-    sums: Sequence[UsageSum], models: Sequence[UnpricedModel], further: Mapping[str, Value] | None = None
+    sums: Sequence[UsageSum],
+    models: Sequence[UnpricedModel],
+    further: Mapping[str, Value] | None = None,
+    expired_ns: int | None = None,
 ) -> Value:
     """The answer to a question for a summary: the origin's totals, then what they do not know.
 
     A total is the sum of what is known. The cost of a model is null if no call of it has a known one.
-    `models` are those whose calls have no price. `further` are keys after those.
+    `models` are those whose calls have no price. `further` are keys after those. `expired_ns`: calls before
+    that are meant too, and missing in the sums, for their rows are gone.
     """
     groups = {(group.by, group.key): group for group in sums}
     total = groups["all", ""]
@@ -85,7 +97,8 @@ def summarized(
                 if group.by == "model"
             },
             "totalListCostUsd": total.list_cost or _NOTHING,
-            "complete": not (total.unpriced_calls or total.missing_calls or total.estimated_calls),
+            "complete": expired_ns is None
+            and not (total.unpriced_calls or total.missing_calls or total.estimated_calls),
             "unpriced": {
                 "count": total.unpriced_calls,
                 "tokens": total.unpriced_tokens,
@@ -98,6 +111,7 @@ def summarized(
                 "costUsd": total.unattributed_cost or _NOTHING,
                 "tokens": total.unattributed_tokens,
             },
+            "expiredBefore": _time(expired_ns),
             **(further or {}),
         },
     }
@@ -125,6 +139,10 @@ def ingested(balance: Balance, coverage: Sequence[Coverage] | None, from_ns: int
         "coverageFrom": rfc3339.render(from_ns),
         "coverageTo": rfc3339.render(to_ns),
     }
+
+
+def _time(ns: int | None) -> Value:
+    return None if ns is None else rfc3339.render(ns)
 
 
 def _outcomes(items: EmitterOutcome) -> dict[str, Value]:

@@ -21,6 +21,7 @@ from otel_usage.api.call_fields import CallFields, Id
 from otel_usage.api.problems import Fault, Invalid
 from otel_usage.attributes import CUSTOMER, MAX_ID, SYSTEM
 from otel_usage.model import EARLIEST_NS
+from otel_usage.observe import EXPIRED
 from otel_usage.record import Record
 
 KEY_HEADER: Final = "Idempotency-Key"
@@ -57,6 +58,8 @@ class Body(CallFields):
                 raise wrong("is before 2020")
             if started_at_ns > (info.context or {})["latest_ns"]:
                 raise wrong("is in the future")
+            if started_at_ns < (info.context or {})["earliest_ns"]:
+                raise wrong(EXPIRED)
         return value
 
 
@@ -68,12 +71,13 @@ class Told:
     repeatable: bool
 
 
-def parse(text: bytes, key: str | None, *, latest_ns: int) -> Told:
+def parse(text: bytes, key: str | None, *, earliest_ns: int, latest_ns: int) -> Told:
     """The record in a JSON body. `key` is the idempotency key of the header, if there is one.
 
-    `latest_ns` is the latest start of a call. Raises Permanent for what is no JSON, Invalid with every fault.
+    A call starts in [`earliest_ns`, `latest_ns`]. Raises Permanent for what is no JSON, Invalid with every
+    fault.
     """
-    body = bodies.parse(text, Body, "a usage record", latest_ns=latest_ns)
+    body = bodies.parse(text, Body, "a usage record", earliest_ns=earliest_ns, latest_ns=latest_ns)
     faults = list(_key_faults(body, key))
     if faults:
         raise Invalid(faults)

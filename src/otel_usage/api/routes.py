@@ -52,7 +52,12 @@ def app(ingest: Ingest, store: Store, keys: Keys, settings: Settings) -> Starlet
         text = await json_text(request, settings.max_record_body_bytes)
         now_ns = time.time_ns()
         latest_ns = now_ns + int(settings.max_clock_skew * _NS)
-        told = records.parse(text, request.headers.get(records.KEY_HEADER), latest_ns=latest_ns)
+        told = records.parse(
+            text,
+            request.headers.get(records.KEY_HEADER),
+            earliest_ns=ingest.horizon.accepted_from_ns,
+            latest_ns=latest_ns,
+        )
         observation = to_observation(told.record, tenant, now_ns)
         call = await recorder.record(observation, repeatable=told.repeatable)
         return answers.recorded(observation["call_id"][0].as_py(), call)
@@ -81,7 +86,7 @@ def app(ingest: Ingest, store: Store, keys: Keys, settings: Settings) -> Starlet
 
     routes = [
         Route("/v1/usage/record", answered(record), methods=["POST"]),
-        *usage.routes(store, keys),
+        *usage.routes(ingest, store, keys),
         *receipts.routes(store, keys),
         *unpriced.routes(ingest, store, keys),
         *models.routes(ingest, keys),

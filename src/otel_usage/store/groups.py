@@ -1,6 +1,6 @@
 """The sums over calls by what they have in common, and by the hour or day of a time zone they started in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from string import Template
@@ -91,10 +91,9 @@ _UTC_DAY: Final = "toDateTime(day, 'UTC')"
 def group_usage(usage: UsageFilter, grouping: Grouping) -> Statement[UsageGroup]:
     """The sums of each group, at most MAX_ROWS of them and one more; by interval, the dearest first."""
     columns = [COLUMNS[name] for name in grouping.by]
-    of_utc_days = grouping.interval == "day" and grouping.timezone == UTC
+    of_utc_days = _is_of_utc_days(grouping)
     begin = _UTC_DAY if of_utc_days else _INTERVALS[grouping.interval]
-    dimensions = [*columns, *(["day" if of_utc_days else "quarter"] if grouping.interval else [])]
-    read = pieces(usage, dimensions)
+    read = pieces(usage, dimensions(grouping))
     sql = Template(filled(_GROUPS, read.sql)).substitute(_words(columns, begin, read))
     parameters = dict(read.parameters)
     if columns:
@@ -102,6 +101,17 @@ def group_usage(usage: UsageFilter, grouping: Grouping) -> Statement[UsageGroup]
     if grouping.interval and not of_utc_days:
         parameters["timezone"] = grouping.timezone
     return Statement("group_usage", sql, parameters, partial(_group, len(columns)))
+
+
+def dimensions(grouping: Grouping) -> Sequence[str]:
+    """What the pieces of an answer are told apart by."""
+    columns = [COLUMNS[name] for name in grouping.by]
+    interval = ["day" if _is_of_utc_days(grouping) else "quarter"] if grouping.interval else []
+    return [*columns, *interval]
+
+
+def _is_of_utc_days(grouping: Grouping) -> bool:
+    return grouping.interval == "day" and grouping.timezone == UTC
 
 
 def _words(columns: list[str], begin: str, read: Pieces) -> Mapping[str, str]:

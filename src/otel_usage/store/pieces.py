@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Final
 
+from otel_usage.model import EARLIEST_NS
 from otel_usage.store.queries import UsageFilter, about, demands
 
 DAY_NS: Final = 86_400 * 10**9
@@ -51,11 +52,13 @@ _TIMES: Final = {
 class Pieces:
     """SQL of a subquery with the columns asked for, `calls` and sums; and its parameters.
 
-    A row of it is of one or more calls that are alike in these columns.
+    A row of it is of one or more calls that are alike in these columns. `rows_from_ns` is where the calls
+    begin that are read one by one, and not as sums; EARLIEST_NS: with the first; None: there are none.
     """
 
     sql: str
     parameters: Mapping[str, object]
+    rows_from_ns: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,8 @@ def pieces(usage: UsageFilter, dimensions: Collection[str] = ()) -> Pieces:
     held = tuple(dict.fromkeys((*_ALWAYS, *dimensions)))
     told: list[str] = []
     parameters: dict[str, object] = {}
-    for number, piece in enumerate(_cut(usage, held)):
+    cut = [*_cut(usage, held)]
+    for number, piece in enumerate(cut):
         sql, given = _read(piece, usage, held)
         for name, value in given.items():
             # A name has its value in all pieces, or one in each.
@@ -80,7 +84,8 @@ def pieces(usage: UsageFilter, dimensions: Collection[str] = ()) -> Pieces:
             sql = sql if own == name else sql.replace(f"{{{name}:", f"{{{own}:")
             parameters[own] = value
         told.append(sql)
-    return Pieces("\n    UNION ALL\n    ".join(told), parameters)
+    one_by_one = [EARLIEST_NS if each.from_ns is None else each.from_ns for each in cut if not each.view]
+    return Pieces("\n    UNION ALL\n    ".join(told), parameters, min(one_by_one, default=None))
 
 
 def _cut(usage: UsageFilter, dimensions: Collection[str]) -> Iterator[_Piece]:

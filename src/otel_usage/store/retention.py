@@ -1,12 +1,31 @@
-"""How long usage rows are kept, for the sealer: no row goes before its day is sealed, and its sums stay."""
+"""How long rows are kept, as it was decided. No row goes before its day is sealed, and its sums stay."""
 
+from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from clickhouse_connect.driver.client import Client
 
+from otel_usage.store.queries import Statement
+
 TABLE: Final = "retention"
 
 _LAST: Final = "SELECT days FROM retention ORDER BY at DESC LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Rows are kept `days` whole UTC days after their own (None: for good), since `at_us` (microseconds)."""
+
+    days: int | None
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastExpired:
+    """The last day whose rows have expired; None: there is none."""
+
+    day: date | None
 
 
 def days(client: Client) -> int | None:
@@ -21,3 +40,15 @@ def keep(client: Client, kept: int | None, *, author: str) -> bool:
         return False
     client.insert(TABLE, [[kept, author]], column_names=["days", "author"])
     return True
+
+
+def read_decisions() -> Statement[Decision]:
+    """All decisions there ever were, in order."""
+    sql = "SELECT days, toUnixTimestamp64Micro(at) FROM retention ORDER BY at"
+    return Statement("read_decisions", sql, {}, Decision)
+
+
+def last_expired() -> Statement[LastExpired]:
+    """The last day whose rows have expired, or are about to, on any shard: one row."""
+    sql = "SELECT maxOrNull(day) FROM expired_days FINAL WHERE kept > 0"
+    return Statement("last_expired", sql, {}, LastExpired)

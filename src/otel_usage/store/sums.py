@@ -27,20 +27,24 @@ _DIMENSIONS: Final = (
     *_MODELS,
     *("usage_status", "attribution", "unpriced_reason", "currency"),
 )
-_MEASURES: Final = (
+MEASURES: Final = (
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens"),
     *("reasoning_tokens", "input_audio_tokens", "cache_read_audio_tokens", "output_audio_tokens"),
     *("input_image_tokens", "output_image_tokens", "input_audio_ns", "output_audio_ns", "input_characters"),
     *("web_searches", "rerank_searches", "output_images", "list_cost", "billed_cost"),
 )
+"""What is summed up, beside calls and their duration."""
 _MARK: Final = ("block", "blocks", "kept")
-_COLUMNS: Final = (
+LEVELS: Final = ("quarter", "day", "account_model", "account")
+"""What sums there are of each day, each of all its rows."""
+COLUMNS: Final = (
     *("tenant", "level", "account_id", "bucket"),
     *_DIMENSIONS,
     *("calls", "duration_ns"),
-    *_MEASURES,
+    *MEASURES,
     *_MARK,
 )
+"""Of `sealed_sums`."""
 
 _SEAL_DAY: Final = """\
 INSERT INTO {staging:Identifier} ($columns)
@@ -106,7 +110,7 @@ class Day:
     @property
     def date(self) -> date:
         """The day, which is of UTC."""
-        return datetime.strptime(str(self.number), "%Y%m%d").replace(tzinfo=UTC).date()
+        return date_of(self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,11 @@ class Table:
     name: str
     comment: str
     idle_for: int
+
+
+def date_of(number: int) -> date:
+    """The day whose date these digits are: 20261231."""
+    return datetime.strptime(str(number), "%Y%m%d").replace(tzinfo=UTC).date()
 
 
 def read_days() -> Statement[Day]:
@@ -182,7 +191,7 @@ def sum_accounts(staging: str) -> Statement[None]:
 
 
 def copy_others(staging: str, month: int, days: Sequence[Day]) -> Statement[None]:
-    """The sums there are of the other days of the month."""
+    """The sums there are of the days of the month that are not among `days`."""
     numbers = [day.number for day in days]
     return _command("copy_others", _COPY_OTHERS, {"staging": staging, "month": month, "days": numbers})
 
@@ -200,10 +209,10 @@ def _mark(day: Day) -> Mapping[str, object]:
 
 def _command(name: str, sql: str, parameters: Mapping[str, object]) -> Statement[None]:
     words = {
-        "columns": _listed(_COLUMNS),
+        "columns": _listed(COLUMNS),
         "dimensions": _listed(_DIMENSIONS),
         "mark": _listed(_MARK),
-        "sums": _listed(f"sum({name})" for name in _MEASURES),
+        "sums": _listed(f"sum({name})" for name in MEASURES),
         "no_models": _listed("''" if name in _MODELS else name for name in _DIMENSIONS),
         "but_models": _listed(name for name in _DIMENSIONS if name not in _MODELS),
     }

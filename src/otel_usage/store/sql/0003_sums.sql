@@ -54,11 +54,12 @@ PARTITION BY (kept > 0, toYYYYMM(bucket))
 ORDER BY (tenant, level, account_id, bucket, context, provider, model_id, usage_type)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, default_compression_codec = 'ZSTD(1)';
 
--- Days whose rows have expired: what is kept in `sealed_sums` is all that is left of them.
+-- Days whose rows have expired, or are about to: what is kept in `sealed_sums` is all that is left of them, and is what is read.
+-- The last row of a day holds. With `kept` 0 the day has not expired after all.
 CREATE TABLE IF NOT EXISTS expired_days
 (
     day Date,
-    kept UInt64 COMMENT 'Which of the sums in sealed_sums hold',
+    kept UInt64 COMMENT 'Which of the sums in sealed_sums hold; 0: it has not expired',
     stored_versions UInt64 COMMENT 'How many rows there were',
     expired_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
@@ -96,7 +97,8 @@ FROM
     GROUP BY toYYYYMMDD(bucket)
     UNION ALL
     SELECT toYYYYMMDD(day), 1, 0, 0, toDateTime(0), 0, 0, 0, 0
-    FROM expired_days
+    FROM expired_days FINAL
+    WHERE kept > 0
 )
 GROUP BY day;
 
@@ -106,7 +108,7 @@ CREATE OR REPLACE VIEW summed_days AS
 SELECT
     groupArrayIf(day, is_sealed AND NOT is_expired) AS sealed,
     groupArrayIf(day, is_sealed) AS summed,
-    (SELECT groupArray(kept) FROM expired_days FINAL) AS kept
+    (SELECT groupArray(kept) FROM expired_days FINAL WHERE kept > 0) AS kept
 FROM usage_days;
 
 -- Exact sums of the calls of UTC days, of sealed sums and of the rows of days that are not sealed. There may be many rows of
