@@ -36,6 +36,11 @@ GRANT CREATE TABLE, DROP TABLE, ALTER MODIFY COMMENT ON otel_usage.sealing_* TO 
 GRANT INSERT ON otel_usage.expired_days TO otel_usage_writer;
 GRANT ALTER DELETE ON otel_usage.usage_rows TO otel_usage_writer;
 GRANT ALTER DELETE ON otel_usage.usage_history TO otel_usage_writer;
+-- An account that is erased is renamed, or deleted, in what names it.
+GRANT INSERT ON otel_usage.erasures TO otel_usage_writer;
+GRANT ALTER DELETE ON otel_usage.claims TO otel_usage_writer;
+GRANT ALTER UPDATE ON otel_usage.price_rules TO otel_usage_writer;
+GRANT ALTER UPDATE ON otel_usage.reprice_runs TO otel_usage_writer;
 -- Which days are sealed is read from the parts they have. Parts are shown of tables that one may read.
 GRANT SELECT ON system.parts TO otel_usage_writer;
 

@@ -11,6 +11,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from otel_usage import __version__, telemetry
+from otel_usage.accounts_cli import accounts
 from otel_usage.cli_settings import Failure, configured, told_plainly, user
 from otel_usage.config import Settings
 from otel_usage.model import Outcome, Permanent, Signal
@@ -76,6 +77,9 @@ def serve(settings: Settings) -> None:
         asyncio.run(serve(settings))
     except CannotListen as error:
         raise click.ClickException(str(error)) from error
+
+
+main.add_command(accounts)
 
 
 @main.group(name="schema")
@@ -199,6 +203,7 @@ def version() -> None:
 
 async def _replay(settings: Settings, files: Sequence[Path], signal: Signal) -> bool:
     from otel_usage.auth import DEFAULT_TENANT  # noqa: PLC0415
+    from otel_usage.erasure_feed import ErasureFeed  # noqa: PLC0415
     from otel_usage.horizon_feed import HorizonFeed  # noqa: PLC0415
     from otel_usage.ingest import Ingest  # noqa: PLC0415
     from otel_usage.price_feed import PriceFeed  # noqa: PLC0415
@@ -207,6 +212,7 @@ async def _replay(settings: Settings, files: Sequence[Path], signal: Signal) -> 
     with Store.open(settings) as store:
         async with Ingest(settings, store, await PriceFeed(store).load()) as ingest:
             ingest.horizon = await HorizonFeed(store).load()
+            ingest.erased = await ErasureFeed(store).load()
             for file in files:
                 try:
                     body = await asyncio.to_thread(file.read_bytes)

@@ -96,7 +96,8 @@ class Settings(BaseSettings):
     price_refresh: float = Field(
         5.0,
         gt=0,
-        description="How often the server looks whether another price book or price rule is in force.",
+        description="How often the server looks whether other prices are in force, or another retention, "
+        "and which accounts were erased.",
     )
 
     seal: bool = Field(

@@ -64,7 +64,7 @@ async def expire(store: Store, now: datetime, linger: float = LEASE) -> AsyncIte
 
 
 async def _let_rows_go(store: Store, linger: float) -> AsyncIterator[Expired]:
-    leaving = [day for day in await store.query(expiries.read_leaving()) if day.since >= linger]
+    leaving = [day for day in await store.look(expiries.read_leaving()) if day.since >= linger]
     for month, days in itertools.groupby(leaving, lambda day: day.number // 100):
         with contextlib.suppress(Taken):
             async with MonthLock(store, month) as lock:
@@ -77,7 +77,7 @@ async def _let_rows_go(store: Store, linger: float) -> AsyncIterator[Expired]:
 
 async def _keep_sums(store: Store, first: date) -> AsyncIterator[tuple[Day, bool]]:
     """The days before the `first` that are kept as rows, and whether their sums are right, and in place."""
-    due = [day for day in await store.query(sums.read_days()) if _is_due(day) and day.date < first]
+    due = [day for day in await store.look(sums.read_days()) if _is_due(day) and day.date < first]
     for month, days in itertools.groupby(due, lambda day: day.month):
         with contextlib.suppress(Taken):
             async with MonthLock(store, month) as lock:
@@ -85,7 +85,7 @@ async def _keep_sums(store: Store, first: date) -> AsyncIterator[tuple[Day, bool
                     await lock.renew()
                     kept = secrets.randbits(63) | 1
                     await store.command(expiries.keep_day(day, kept))
-                    (found,) = await store.query(expiries.count_differences(day, kept))
+                    (found,) = await store.look(expiries.count_differences(day, kept))
                     if not await _is_sealed(store, day):
                         continue
                     if not found.count:
@@ -97,7 +97,7 @@ async def _is_sealed(store: Store, day: Day) -> bool:
     """Whether it is sealed as it was."""
     return any(
         each.is_sealed and not each.is_expired and (each.block, each.blocks) == (day.block, day.blocks)
-        for each in await store.query(sums.read_days())
+        for each in await store.look(sums.read_days())
         if each.number == day.number
     )
 
@@ -105,7 +105,7 @@ async def _is_sealed(store: Store, day: Day) -> bool:
 async def _let_go(store: Store, leaving: Leaving) -> bool:
     """Let the rows of a day go; whether they are gone."""
     if not leaving.is_as_kept:
-        (day,) = [each for each in await store.query(sums.read_days()) if each.number == leaving.number]
+        (day,) = [each for each in await store.look(sums.read_days()) if each.number == leaving.number]
         structlog.get_logger().warning("rows came to a day that had expired: it is not", day=leaving.number)
         await store.command(expiries.expire_day(day, 0))
         return False
@@ -116,10 +116,10 @@ async def _let_go(store: Store, leaving: Leaving) -> bool:
 
 async def _tidy(store: Store, month: int) -> None:
     """Let sums go that count no more: those of rows that are gone, and those of a process that died."""
-    days = [day for day in await store.query(sums.read_days()) if day.month == month]
+    days = [day for day in await store.look(sums.read_days()) if day.month == month]
     if all(day.is_expired and not day.rows for day in days):
         await store.command(expiries.drop_month(month))
-    if orphans := await store.query(expiries.read_orphans(month)):
+    if orphans := await store.look(expiries.read_orphans(month)):
         await store.command(expiries.delete_orphans(month, orphans))
 
 

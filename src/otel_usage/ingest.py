@@ -19,6 +19,7 @@ import structlog
 
 from otel_usage.batch import Export, TooMany
 from otel_usage.config import Settings
+from otel_usage.erased import Erased
 from otel_usage.horizon import Horizon
 from otel_usage.ledger import Ledger
 from otel_usage.model import Outcome, Permanent, Retryable, Signal
@@ -132,6 +133,15 @@ class Ingest:
     @horizon.setter
     def horizon(self, horizon: Horizon) -> None:
         self._writer.horizon = horizon
+
+    @property
+    def erased(self) -> Erased:
+        """Whose calls are stored under a pseudonym."""
+        return self._writer.erased
+
+    @erased.setter
+    def erased(self, erased: Erased) -> None:
+        self._writer.erased = erased
 
     async def in_writer(self, job: Callable[[Writer], T]) -> T:
         """Do a job with the writer, between two commits. Raises what the job raises."""

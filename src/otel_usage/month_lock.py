@@ -51,13 +51,13 @@ class MonthLock:
             raise Taken(self._name)
 
     async def _is_ours(self) -> bool:
-        found = await self._store.query(sums.read_tables(self._name))
+        found = await self._store.look(sums.read_tables(self._name))
         return [table.comment for table in found] == [str(self._holder)]
 
 
 async def clear(store: Store) -> None:
     """Drop what dead processes left. An embedded store is ours alone: whatever is there was left."""
     for beginning in (sums.STAGING, sums.LOCK):
-        for table in await store.query(sums.read_tables(beginning)):
+        for table in await store.look(sums.read_tables(beginning)):
             if store.is_exclusive or table.idle_for > LEASE:
                 await store.command(sums.drop_table(table.name))

@@ -26,6 +26,7 @@ class _State:
     book_id: str
     rule_revisions: int
     rules_at_ms: int
+    rule_accounts: int
 
 
 class PriceFeed:
@@ -73,7 +74,7 @@ class PriceFeed:
     async def _read_state(self) -> _State:
         (in_force,) = await self._store.query(book_in_force())
         (rules,) = await self._store.query(rules_changed())
-        return _State(in_force.book_id, rules.revisions, rules.at_ms)
+        return _State(in_force.book_id, rules.revisions, rules.at_ms, rules.accounts)
 
     async def _read_book(self, book_id: str) -> PriceBook:
         if self._book is not None and self._state is not None and self._state.book_id == book_id:

@@ -75,7 +75,8 @@ def reprice(settings: Settings, **flags: object) -> None:
 
 
 async def _run(settings: Settings, asked: _Asked) -> "Repriced":
-    from otel_usage.horizon_feed import HorizonFeed  # noqa: PLC0415 (a second of imports, for this command)
+    from otel_usage.erasure_feed import ErasureFeed  # noqa: PLC0415 (a second of imports, for this command)
+    from otel_usage.horizon_feed import HorizonFeed  # noqa: PLC0415
     from otel_usage.ingest import Ingest  # noqa: PLC0415
     from otel_usage.price_feed import PriceFeed  # noqa: PLC0415
     from otel_usage.repricing import Repricing  # noqa: PLC0415
@@ -85,6 +86,7 @@ async def _run(settings: Settings, asked: _Asked) -> "Repriced":
     with Store.open(settings) as store:
         async with Ingest(settings, store, await PriceFeed(store).load()) as ingest:
             ingest.horizon = await HorizonFeed(store).load()
+            ingest.erased = await ErasureFeed(store).load()
             repricing = Repricing(ingest, store)
             if asked.apply:
                 return await repricing.apply(meant, asked.reason, asked.author, asked.run_id)

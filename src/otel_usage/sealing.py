@@ -33,7 +33,7 @@ async def seal(store: Store, quiet: float) -> AsyncIterator[Sealed]:
     A month that another process is sealing is left to it. Raises Retryable if the store cannot do it now.
     """
     await clear(store)
-    days = await store.query(sums.read_days())
+    days = await store.look(sums.read_days())
     gone = [day for day in days if day.is_expired and not day.rows]
     due = [day for day in days if _is_due(day, quiet)]
     months = [(month, [*some]) for month, some in itertools.groupby(due, lambda day: day.month)]

@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from otel_usage import __version__, api, receiver, upkeep
 from otel_usage.auth import DEFAULT_TENANT, Keys
 from otel_usage.config import Settings
+from otel_usage.erasure_feed import ErasureFeed
 from otel_usage.horizon_feed import HorizonFeed
 from otel_usage.ingest import Ingest
 from otel_usage.model import Permanent
@@ -68,11 +69,12 @@ async def serve(settings: Settings, *, ready: Callable[[Addresses], None] | None
         rest = resources.enter_context(_bind(_endpoint("api_address", settings, keys)))
         store = resources.enter_context(Store.open(settings))
         stop = resources.enter_context(_signals())
-        feed, days = PriceFeed(store), HorizonFeed(store)
+        feed, days, accounts = PriceFeed(store), HorizonFeed(store), ErasureFeed(store)
         async with Ingest(settings, store, await feed.load()) as ingest, anyio.create_task_group() as tasks:
-            ingest.horizon = await days.load()
+            ingest.horizon, ingest.erased = await days.load(), await accounts.load()
             tasks.start_soon(feed.follow, ingest, settings.price_refresh)
             tasks.start_soon(days.follow, ingest, settings.price_refresh)
+            tasks.start_soon(accounts.follow, ingest, settings.price_refresh)
             if settings.seal:
                 tasks.start_soon(upkeep.follow, store, settings)
             # The first request pays for what libraries load late, about a second: let it be this one.

@@ -16,6 +16,7 @@ from otel_usage.batch import Batch, Clock, Export
 from otel_usage.chains import Keys
 from otel_usage.config import Settings
 from otel_usage.drafts import no_keys, replace
+from otel_usage.erased import Erased
 from otel_usage.horizon import Horizon
 from otel_usage.ledger import EmitterOutcome, Ledger
 from otel_usage.lineage import span_keys, trace_keys
@@ -70,6 +71,8 @@ class Writer:
         """What prices rows. Another may be set: it prices from the next commit on."""
         self.horizon = Horizon()
         """Which calls are too old. Another may be set: it holds from the next commit on."""
+        self.erased = Erased()
+        """Whose calls are stored under a pseudonym. Others may be set: they hold from the next commit on."""
         self._ledger = ledger
         self._recent = Recent(settings.memory_rows)
         self._claims: list[pa.Table] = []  # in memory, and not stored yet
@@ -200,7 +203,9 @@ class Writer:
             self._claims.clear()
         if points is not None and points.num_rows:
             self._store.insert_points(points)
-        usage = price(_joined(observations), self.pricer)
+        rows = self.erased.rows(_joined(observations))
+        tombstones = self.erased.keys(tombstones, rows)
+        usage = price(rows, self.pricer)
         gone = [_deleted(tombstones)] if tombstones.num_rows else []
         news = history.news(self._store, pa.concat_tables([usage, *gone]), time.time_ns())
         if news.rows.num_rows:

@@ -34,6 +34,7 @@ class Recorder:
 
         Raises Conflict if another call of this identity is stored, Retryable if it cannot be stored now.
         """
+        observation = self._ingest.erased.rows(observation)
         told = asyncio.ensure_future(self._once(observation) if repeatable else self._write(observation))
         # A commit that has begun goes on when its caller has left; then no one else asks how it ended.
         told.add_done_callback(lambda task: task.cancelled() or task.exception())

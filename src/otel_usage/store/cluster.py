@@ -52,7 +52,15 @@ _OF_EACH_SHARD: Final = frozenset(
     }
 )
 _EVERYWHERE: Final = frozenset(
-    {"schema_migrations", "price_books", "price_book_events", "price_rules", "reprice_runs", "retention"}
+    {
+        "schema_migrations",
+        "price_books",
+        "price_book_events",
+        "price_rules",
+        "reprice_runs",
+        "retention",
+        "erasures",
+    }
 )
 
 _NAME: Final = re.compile(r"[\w.{}-]+")  # with braces: a macro, as in '{cluster}'

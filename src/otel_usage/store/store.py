@@ -16,6 +16,7 @@ from otel_usage.config import Settings
 from otel_usage.model import USAGE, Permanent, Retryable
 from otel_usage.store import schema
 from otel_usage.store.client import Embedded, Target, connect, error_name, is_passing, parse, reason
+from otel_usage.store.cluster import cluster_of
 from otel_usage.store.inserts import insert_settings
 from otel_usage.store.queries import Statement
 
@@ -140,10 +141,16 @@ class Store:
     async def command(self, statement: Statement[None]) -> None:
         """Run a statement that changes what is derived from rows, one at a time; it may take long.
 
-        Raises Retryable if it did not work, to be tried again; Exists if it makes a table that is there.
+        On a cluster it is run for the shard that we are connected to. Raises Retryable if it did not work, to
+        be tried again; Exists if it makes a table that is there.
         """
         async with self._one_command:
             await anyio.to_thread.run_sync(self._command, statement)
+
+    async def look(self, statement: Statement[Row]) -> Sequence[Row]:
+        """The rows of the answer, as `query`, of what `command` works on: on a cluster, of one shard."""
+        async with self._one_command:
+            return await anyio.to_thread.run_sync(self._look, statement)
 
     async def ping(self) -> int:
         """The number of the database's last migration. Raises Retryable if ClickHouse does not answer."""
@@ -186,9 +193,15 @@ class Store:
         return self._read(ask)
 
     def _command(self, statement: Statement[None]) -> None:
-        if self._keeper is None:
-            self._keeper = self._connect(self._settings.seal_timeout)
-            self._keeper.database = self._target.database
+        self._keep(statement, lambda client: client.command)
+
+    def _look(self, statement: Statement[Row]) -> Sequence[Row]:
+        return [
+            statement.row(*values)
+            for values in self._keep(statement, lambda client: client.query).result_rows
+        ]
+
+    def _keep(self, statement: Statement[Any], ask: Callable[[Client], Callable[..., Any]]) -> Any:  # noqa: ANN401
         settings = {
             **insert_settings(self._target, self._settings.seal_timeout),
             **_READ,
@@ -197,7 +210,11 @@ class Store:
             "log_comment": f"otel-usage {statement.name}",
         }
         try:
-            self._keeper.command(statement.sql, parameters=dict(statement.parameters), settings=settings)
+            if self._keeper is None:
+                self._keeper = self._connect(self._settings.seal_timeout)
+                cluster = cluster_of(self._keeper, self._target.database)
+                self._keeper.database = cluster.local if cluster else self._target.database
+            return ask(self._keeper)(statement.sql, parameters=dict(statement.parameters), settings=settings)
         except (ClickHouseError, OSError) as error:
             kind = Exists if getattr(error, "code", None) == _TABLE_ALREADY_EXISTS else Retryable
             message = f"ClickHouse cannot do {statement.name} now: {reason(error)}"
