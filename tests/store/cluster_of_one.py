@@ -11,6 +11,7 @@ import contextlib
 import json
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from otel_usage.config import Settings
+from otel_usage.erasure import Order, find
+from otel_usage.expiry import expire
 from otel_usage.model import Permanent
+from otel_usage.sealing import seal
 from otel_usage.store import Store, schema
 from otel_usage.store.books import used_models
 from otel_usage.store.client import Embedded, connect
@@ -73,6 +77,29 @@ async def bill(dsn: str) -> list[str]:
         store.insert(rows)
         sums = await store.query(summarize(UsageFilter("default")))
     return [str(each) for each in sums]
+
+
+async def upkeep(dsn: str) -> dict[str, object]:
+    """What is sealed, and expires, of the shard that the DSN leads to; and what is told of an erasure."""
+    now = datetime.fromtimestamp(NOON // 10**9, UTC) + timedelta(days=9)
+    decide = Statement(
+        "decide", "INSERT INTO retention SELECT 1, 'test', toDateTime64(0, 6)", {}, lambda *_: None
+    )
+    with Store.open(Settings(dsn=dsn)) as store:
+        before = await store.query(summarize(UsageFilter("default")))
+        sealed = [day.number async for month in seal(store, 0) for day in month.days]
+        with contextlib.closing(connect(Embedded(Path.cwd() / "data"), timeout=10)) as client:
+            client.database = "many"
+            client.command(decide.sql)
+        expired = [
+            (each.day, each.rows_are_gone) for _ in range(2) async for each in expire(store, now, linger=0)
+        ]
+        after = await store.query(summarize(UsageFilter("default")))
+        try:
+            await find(store, Order("default", "a1"))
+        except Permanent as error:
+            told = str(error)
+    return {"sealed": sealed, "expired": expired, "same bill": before == after, "erasure": told}
 
 
 def refusal(client: Client, target: Embedded, cluster: str) -> str:
@@ -131,6 +158,8 @@ def main() -> None:
             "sums": client.command(
                 "SELECT count(), sum(calls), uniqExact(account_id) FROM many.account_sums"
             ),
+            "upkeep": asyncio.run(upkeep(f"chdb://{data}?database=many")),
+            "rows left": client.command("SELECT count() FROM many_local.usage_rows"),
             "other cluster": refusal(client, many, "two"),
             "same cluster": refusal(client, many, "one"),
             "one node": refusal(client, Embedded(data, "single"), "one"),

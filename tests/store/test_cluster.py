@@ -224,6 +224,17 @@ def test_the_bill_of_a_cluster_is_the_bill_of_one_node(seen: Mapping[str, Any]) 
     assert seen["sums"] == ["20", "20", "7"]
 
 
+def test_a_shard_is_sealed_and_its_days_expire_and_the_bill_stays(seen: Mapping[str, Any]) -> None:
+    days = [20251123, 20251124, 20251125]
+    assert seen["upkeep"]["sealed"] == days
+    assert seen["upkeep"]["expired"] == [[day, False] for day in days] + [[day, True] for day in days]
+    assert (seen["upkeep"]["same bill"], seen["rows left"]) == (True, 0)
+
+
+def test_an_account_on_a_cluster_is_not_erased_and_one_is_told_why(seen: Mapping[str, Any]) -> None:
+    assert seen["upkeep"]["erasure"].startswith("An account cannot be erased on a cluster yet: ")
+
+
 def test_every_statement_of_ours_can_be_asked_of_several_shards(seen: Mapping[str, Any]) -> None:
     assert seen["faults"] == []
 
