@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
+import hypothesis
 import pytest
 from clickhouse_connect.driver.client import Client
 
@@ -19,6 +20,12 @@ from tests import chdb_server
 from tests.chdb_server import ChdbServer
 
 _numbers = itertools.count()
+
+
+def pytest_configure() -> None:
+    """Let an example of a property take its time: what it says does not depend on who else is at work."""
+    hypothesis.settings.register_profile("tests", deadline=None)
+    hypothesis.settings.load_profile("tests")
 
 
 def pytest_collection_finish() -> None:
