@@ -15,6 +15,9 @@ from otel_usage.otlp.values import scalar
 _REASONS_TOLD: Final = 5  # per request; the other rejected spans are counted
 _VALUE_SHOWN: Final = 40  # characters of a bad value
 
+EXPIRED: Final = "is of a day whose rows are no longer kept"
+"""Why a call is rejected that may have been charged before: whether it was is not known any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

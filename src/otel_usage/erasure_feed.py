@@ -1,12 +1,10 @@
 """The accounts that were erased, read from the store again and again."""
 
-import asyncio
-
 from otel_usage.erased import Erased
 from otel_usage.ingest import Ingest
 from otel_usage.store import Store
 from otel_usage.store.erasures import read_erasures
-from otel_usage.trouble import Trouble
+from otel_usage.trouble import Trouble, repeat
 
 
 class ErasureFeed:
@@ -22,10 +20,8 @@ class ErasureFeed:
 
     async def follow(self, ingest: Ingest, interval: float) -> None:
         """Look again and again. What cannot be read changes nothing."""
-        while True:
-            await asyncio.sleep(interval)
-            try:
-                ingest.erased = await self.load()
-                self._trouble.over()
-            except Exception as error:  # noqa: BLE001  those that are known are erased, whatever it is
-                self._trouble.tell(error)
+
+        async def refresh() -> None:
+            ingest.erased = await self.load()
+
+        await repeat(refresh, interval, self._trouble)

@@ -1,13 +1,12 @@
 """The horizon of the server, read again and again: it moves with the days, and with decisions."""
 
-import asyncio
 from datetime import UTC, datetime
 
 from otel_usage.horizon import Horizon, horizon
 from otel_usage.ingest import Ingest
 from otel_usage.store import Store
 from otel_usage.store.retention import last_expired, read_decisions
-from otel_usage.trouble import Trouble
+from otel_usage.trouble import Trouble, repeat
 
 
 class HorizonFeed:
@@ -25,10 +24,8 @@ class HorizonFeed:
 
     async def follow(self, ingest: Ingest, interval: float) -> None:
         """Put the horizon in force, again and again. What cannot be read changes nothing."""
-        while True:
-            await asyncio.sleep(interval)
-            try:
-                ingest.horizon = await self.load()
-                self._trouble.over()
-            except Exception as error:  # noqa: BLE001  the horizon in force goes on, whatever it is
-                self._trouble.tell(error)
+
+        async def refresh() -> None:
+            ingest.horizon = await self.load()
+
+        await repeat(refresh, interval, self._trouble)

@@ -5,24 +5,23 @@ The caller finds the candidates among its rows, and says of each what it is and 
 
     found = observe.find(attributes, scope, scopes, language)     # of all rows; see pivot.Pivot
     observed = observe.observe(Candidates(..., found=found.take(kept)), Sources(...), latest_ns)
-    observed.table       # OBSERVATIONS in the order of the candidates, without those rejected
-    observed.rejection   # the candidates rejected, and per request how many and why
+    observed.table, observed.rejection    # OBSERVATIONS in their order; those rejected, and why
 
 The rules, in words:
 
 - An attribute without a value, or with empty text, is not there. Of several for one field the first counts.
 - A candidate is *rejected*, with the reason, if a count is no count (negative, fractional, boolean, text
-  other than digits, over MAX_TOKENS), a duration is none (see `quantities`), a billing attribute of it is
-  no text, too long or not one of its values, or no time says when the call was: none is there, or it is
-  before 2020 or after the clock, or of a day whose rows are no longer kept.
+  other than digits, over MAX_TOKENS), a duration is none (see `quantities`), a billing attribute is no text,
+  too long or not one of its values, or no time is told, or one before 2020, after the clock, or of a day
+  whose rows are no longer kept.
 - NaN is a count that was not reported. A call without start has its end as start.
 - The payer (account and context) is taken from the row, else from its resource, as a pair; transaction and
   usage type each by themselves. No context: `customer` with an account, `system` without one. A call of a
   customer without account, or of nobody named, is `unattributed`.
 - The call's identity is the provider's response id where it is long enough to be unique, else what carried
   it. A roll-up's is always its carrier: the id it may have is that of one of its children.
-- The usage type is the operation's, if none is told.
-- How counts become inclusive totals, and what is missing or made up: see `usage`. Who answered: see `served`.
+- The usage type is the operation's, if none is told. Inclusive totals, and what is missing or made up: see
+  `usage`. Who answered: see `served`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +38,7 @@ import pyarrow.compute as pc
 
 from otel_usage import columns, documents, identity, payer, quantities, served, usage
 from otel_usage.attributes import MAX_ID
-from otel_usage.checks import Check, Rejection, reject
+from otel_usage.checks import EXPIRED, Check, Rejection, reject
 from otel_usage.columns import Fields, Named, Pivot, Texts, Wanted
 from otel_usage.dialects import conventions, emitters
 from otel_usage.dialects.language import Language
@@ -58,9 +57,6 @@ from otel_usage.otlp.values import spelled
 from otel_usage.payer import Claim
 from otel_usage.quantities import Calls
 from otel_usage.served import Service
-
-EXPIRED: Final = "is of a day whose rows are no longer kept"
-"""Why a call is rejected that may have been charged before: whether it was is not known any more."""
 
 _SERVICE_NAME: Final = "service.name"
 _ROLES: Final = ("inference", "rollup")

@@ -16,7 +16,7 @@ from otel_usage.pricing.rules import Rules
 from otel_usage.store import Store
 from otel_usage.store.books import book_in_force
 from otel_usage.store.rules import read_rules, rules_changed
-from otel_usage.trouble import Trouble
+from otel_usage.trouble import Trouble, repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +59,15 @@ class PriceFeed:
 
     async def follow(self, ingest: Ingest, interval: float) -> None:
         """Put in force what the store says is, again and again. What cannot be read changes nothing."""
-        while True:
-            await asyncio.sleep(interval)
-            try:
-                if pricer := await self.news():
-                    ingest.pricer = pricer
-                    structlog.get_logger().info(
-                        "prices changed", price_book=pricer.book.name, rules=len(pricer.rules)
-                    )
-                self._trouble.over()
-            except Exception as error:  # noqa: BLE001  the prices in force go on, whatever it is
-                self._trouble.tell(error)
+
+        async def refresh() -> None:
+            if pricer := await self.news():
+                ingest.pricer = pricer
+                structlog.get_logger().info(
+                    "prices changed", price_book=pricer.book.name, rules=len(pricer.rules)
+                )
+
+        await repeat(refresh, interval, self._trouble)
 
     async def _read_state(self) -> _State:
         (in_force,) = await self._store.query(book_in_force())

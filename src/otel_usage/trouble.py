@@ -1,4 +1,7 @@
-"""What fails again and again, in a loop that goes on all the same: told once, until it works or differs."""
+"""What is done again and again, and may fail: it goes on all the same, and is told once, until it works."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -27,3 +30,14 @@ class Trouble:
             log.warning(self._not_now, reason=str(error))
         else:
             log.error(self._never, exc_info=error)
+
+
+async def repeat(job: Callable[[], Awaitable[None]], interval: float, trouble: Trouble) -> None:
+    """Do a job every `interval` seconds, for ever. What fails changes nothing, and is tried again."""
+    while True:
+        await asyncio.sleep(interval)
+        try:
+            await job()
+            trouble.over()
+        except Exception as error:  # noqa: BLE001  whatever it is, the next time may be better
+            trouble.tell(error)

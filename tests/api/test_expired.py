@@ -11,10 +11,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otel_usage import rfc3339
+from otel_usage.checks import EXPIRED
 from otel_usage.config import Settings
 from otel_usage.expiry import expire
 from otel_usage.horizon_feed import HorizonFeed
-from otel_usage.observe import EXPIRED
 from otel_usage.pricing import Pricer
 from otel_usage.sealing import seal
 from otel_usage.store.queries import Statement

@@ -20,8 +20,8 @@ from otel_usage.api.bodies import wrong
 from otel_usage.api.call_fields import CallFields, Id
 from otel_usage.api.problems import Fault, Invalid
 from otel_usage.attributes import CUSTOMER, MAX_ID, SYSTEM
+from otel_usage.checks import EXPIRED
 from otel_usage.model import EARLIEST_NS
-from otel_usage.observe import EXPIRED
 from otel_usage.record import Record
 
 KEY_HEADER: Final = "Idempotency-Key"
