@@ -201,6 +201,7 @@ def claims(spans: Sequence[Span]) -> pa.Table:
                 "trace_id": span.trace_id,
                 "span_id": span.span.to_bytes(8),
                 "parent_span_id": span.parent.to_bytes(8),
+                "started_at": 0,
                 "account_id": span.account,
                 "context": span.context,
                 "transaction_id": span.transaction,

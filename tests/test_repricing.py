@@ -19,9 +19,9 @@ from otel_usage.pricing.rules import Kind, Rule, Rules
 from otel_usage.repricing import Repriced, Repricing, RunConflict, UnknownRun
 from otel_usage.store import Store
 from otel_usage.store.repricing import Reprice
+from tests.store.processes import ID, NOON_NS, Told
 from tests.store.rows import NOON
 from tests.store.rows import usage as rows_of
-from tests.store.test_sweep import ID, NOON_NS, Told
 
 pytestmark = pytest.mark.anyio
 

@@ -25,7 +25,7 @@ KEYS: Final = pa.schema(
 """Keys of rows that are to be deleted, and the version that deletes them."""
 
 _HOUR_NS: Final = 3_600 * 1_000_000_000
-_Key = tuple[str, str, int, bytes]
+Place = tuple[str, str, int, bytes]
 _Versions = npt.NDArray[np.uint64]
 
 
@@ -59,9 +59,9 @@ def written(drafts: Drafts, before: pa.Table, dropped: Rows) -> tuple[pa.Table, 
     gone: dict[int, np.uint64] = {}
     if len(left):
         old = before["version"].to_numpy()
-        heirs = {key: row for row, key in enumerate(_keys(table))}
+        heirs = {key: row for row, key in enumerate(places(table))}
         # Row by row: of stored rows that change.
-        for row, key in zip(left.tolist(), _keys(before.take(pa.array(left, pa.int64()))), strict=True):
+        for row, key in zip(left.tolist(), places(before.take(pa.array(left, pa.int64()))), strict=True):
             heir = heirs.get(key)
             if heir is None:
                 gone[row] = identity.revised(old[[row]])[0]
@@ -84,8 +84,8 @@ def replace(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
     return table.set_column(place, table.schema.field(place), column)
 
 
-def _keys(table: pa.Table) -> list[_Key]:
-    """The key of each row in the store."""
+def places(table: pa.Table) -> list[Place]:
+    """The key of each row in the store: tenant, account, hour since 1970, call."""
     hour = table["started_at"].to_numpy().astype(np.int64) // _HOUR_NS
     tenant, account, call = (table[name].to_pylist() for name in ("tenant", "account_id", "call_id"))
     return list(zip(tenant, account, hour.tolist(), call, strict=True))

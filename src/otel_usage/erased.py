@@ -9,21 +9,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otel_usage.drafts import KEYS, replace
+from otel_usage.drafts import KEYS, places, replace
+from otel_usage.names import Mask, Names, constant, where
 
+ERASED: Final = "erased"
+"""The attribution of rows of erased accounts. They have no ids, by which others could be known as theirs."""
 PREFIX: Final = "erased-"
 TEXTS: Final = ("transaction_id", "response_id", "other_usage", "writer")
 """Columns of rows that lead to a person, or to what an account did: emptied."""
 IDS: Final = ("trace_id", "span_id", "parent_span_id")
 """The same, of a fixed size: made zero."""
 
-_DIGITS: Final = 16
-_PLACE: Final = ("tenant", "account_id", "call_id")
+DIGITS: Final = 16
+"""Of a hash, in a pseudonym."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,12 @@ class Erasure:
 def pseudonym(salt: str, tenant: str, account: str) -> str:
     """What stands for an account: the same always."""
     told = f"{salt}\0{tenant}\0{account}"  # no name has this character
-    return PREFIX + hashlib.sha256(told.encode()).hexdigest()[:_DIGITS]
+    return PREFIX + hashlib.sha256(told.encode()).hexdigest()[:DIGITS]
+
+
+def is_erased(rows: pa.Table) -> Mask:
+    """Which OBSERVATIONS or USAGE rows are of erased accounts, as stored."""
+    return Names.of(rows["attribution"]).is_one_of((ERASED,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +79,16 @@ class Erased:
         if not found:
             return tombstones
         # Row by row: of calls of erased accounts that move.
-        taken = {*zip(*(rows[name].to_pylist() for name in _PLACE), strict=True)}
-        places = zip(*(tombstones[name].to_pylist() for name in _PLACE), strict=True)
-        return tombstones.filter(pa.array([place not in taken for place in places], pa.bool_()))
+        taken = {*places(rows)}
+        return tombstones.filter(pa.array([place not in taken for place in places(tombstones)], pa.bool_()))
 
-    def _found(self, rows: pa.Table) -> Iterator[tuple[npt.NDArray[np.bool_], Erasure]]:
+    def claims(self, claims: pa.Table) -> pa.Table:
+        """CLAIMS that may be stored: not those of erased accounts, of spans that start before the erasure."""
+        for accounts, _ in self._found(claims):
+            claims = claims.filter(pa.array(~accounts))
+        return claims
+
+    def _found(self, rows: pa.Table) -> Iterator[tuple[Mask, Erasure]]:
         """The rows of each erased account that there are some of. Asked once for each distinct account."""
         if not self._by_tenant or not rows.num_rows:
             return
@@ -97,8 +108,10 @@ class Erased:
         return max(found, key=lambda each: each.before_ns, default=None)
 
 
-def _blanked(rows: pa.Table, chosen: npt.NDArray[np.bool_], erasure: Erasure) -> pa.Table:
+def _blanked(rows: pa.Table, chosen: Mask, erasure: Erasure) -> pa.Table:
     rows = replace(rows, "account_id", _renamed(rows, chosen, erasure))
+    before = Names.of(rows["attribution"].unify_dictionaries().combine_chunks())
+    rows = replace(rows, "attribution", where(chosen, constant(ERASED, len(rows)), before).array())
     mask = pa.array(chosen)
     for name in (*TEXTS, *IDS):
         column = rows[name].combine_chunks()
@@ -109,7 +122,7 @@ def _blanked(rows: pa.Table, chosen: npt.NDArray[np.bool_], erasure: Erasure) ->
     return rows
 
 
-def _renamed(rows: pa.Table, chosen: npt.NDArray[np.bool_], erasure: Erasure) -> pa.Array:
+def _renamed(rows: pa.Table, chosen: Mask, erasure: Erasure) -> pa.Array:
     names = rows["account_id"].combine_chunks().cast(pa.string())
     renamed = pc.if_else(pa.array(chosen), erasure.pseudonym, names)
     return renamed.cast(KEYS.field("account_id").type)

@@ -6,6 +6,7 @@ end cannot grow again.
 """
 
 import asyncio
+import itertools
 import secrets
 import time
 from collections.abc import Sequence
@@ -15,13 +16,14 @@ from typing import Final
 from otel_usage.erased import Erasure, pseudonym
 from otel_usage.model import Permanent, Retryable
 from otel_usage.month_lock import MonthLock, Taken, clear
-from otel_usage.store import Store, erasures, expiries
+from otel_usage.store import Store, erasures, expiries, history, schema
 from otel_usage.store.erasures import BEGUN, DONE, ErasedDay
 from otel_usage.store.expiries import Orphan
 
 _SALT_BYTES: Final = 16
 _DISTRIBUTED: Final = "Distributed"
 _RETRY: Final = 60.0  # seconds
+_HOUR_NS: Final = 3_600 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,11 @@ async def erase(store: Store, order: Order, *, pause: float) -> Erasure:
     await clear(store)
     found = await find(store, order)
     try:
-        await _pass(store, erasure, account)
-        if not store.is_exclusive:
+        if not store.is_exclusive:  # what others write meanwhile, before they know, must not follow the move
             await asyncio.sleep(pause)
             await _pass(store, erasure, account)
+            await asyncio.sleep(pause)
+        await _pass(store, erasure, account)
     except Taken as error:
         raise Retryable(
             "A server is at work on the sums of a month: run it again.", retry_after=_RETRY
@@ -82,14 +85,9 @@ async def erase(store: Store, order: Order, *, pause: float) -> Erasure:
 
 
 async def _pass(store: Store, erasure: Erasure, account: str) -> None:
-    for day in await store.look(erasures.erased_days(erasure, account)):
-        async with MonthLock(store, day.day // 100):
-            await store.command(erasures.move_versions(erasure, account, day.day))
-            await store.command(erasures.move_rows(erasure, account, day.day))
-            for tombstones in (False, True):
-                await store.command(erasures.delete_rows(erasure, account, day.day, tombstones=tombstones))
-            await store.command(erasures.delete_versions(erasure, account, day.day))
-            await store.command(erasures.delete_sums(erasure, account, day.day))
+    days = [day.day for day in await store.look(erasures.erased_days(erasure, account))]
+    for month, some in itertools.groupby(days, lambda day: day // 100):
+        await _erase_month(store, erasure, account, month, [*some])
     for kept in await store.look(erasures.kept_days(erasure, account)):
         month = kept.day // 100
         async with MonthLock(store, month):
@@ -102,8 +100,24 @@ async def _pass(store: Store, erasure: Erasure, account: str) -> None:
         await store.command(statement)
 
 
+async def _erase_month(store: Store, erasure: Erasure, account: str, month: int, days: Sequence[int]) -> None:
+    async with MonthLock(store, month) as lock:
+        for day in days:
+            await lock.renew()
+            for table in (schema.TABLE, history.TABLE):
+                await store.command(erasures.move(table, erasure, account, day))
+        for tombstones in (False, True):
+            await lock.renew()
+            await store.command(erasures.delete_rows(erasure, days, tombstones=tombstones))
+            await store.command(erasures.delete_versions(erasure, month, tombstones=tombstones))
+        await store.command(erasures.delete_sums(erasure, month))
+
+
 async def _erasure(store: Store, order: Order) -> Erasure:
-    """The erasure as of now. A tenant has one salt, so an account has the same pseudonym always."""
+    """The erasure as of the end of this hour: a row's key has its hour, so what is of one hour goes together.
+
+    A tenant has one salt, so an account has the same pseudonym always.
+    """
     (place,) = await store.query(erasures.find_engine())
     if place.engine == _DISTRIBUTED:
         raise Permanent(
@@ -113,4 +127,6 @@ async def _erasure(store: Store, order: Order) -> Erasure:
     tenant, account = order.tenant, order.account
     known = [each for each in await store.look(erasures.read_erasures()) if each.tenant == tenant]
     salt = known[0].salt if known else secrets.token_hex(_SALT_BYTES)
-    return Erasure(tenant, pseudonym(salt, tenant, account), salt, time.time_ns())
+    return Erasure(
+        tenant, pseudonym(salt, tenant, account), salt, (time.time_ns() // _HOUR_NS + 1) * _HOUR_NS
+    )

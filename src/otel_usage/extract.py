@@ -33,7 +33,7 @@ from otel_usage.dialects.documents import DOCUMENTS
 from otel_usage.dialects.language import Language
 from otel_usage.extraction import EmitterCount, Extraction, Received
 from otel_usage.identity import ROLLUP_RANK
-from otel_usage.model import CLAIMS, EARLIEST_NS, Scope, Spans
+from otel_usage.model import CLAIMS, EARLIEST_NS, TIMESTAMP, Scope, Spans
 from otel_usage.names import Mask, Names, Rows, choose, where
 from otel_usage.observe import Candidates, Carriers, Sources, Told
 from otel_usage.payer import BILLING
@@ -157,6 +157,7 @@ def _claims(every: _Spans, candidates: Rows, tenants: Sequence[str]) -> pa.Table
         "trace_id": some.trace_id,
         "span_id": some.span_id,
         "parent_span_id": some.parent_span_id,
+        "started_at": pa.array(some.rows["start_time_unix_nano"].to_numpy().view(np.int64)).cast(TIMESTAMP),
         "account_id": claim.account_id.names.array(),
         "context": claim.context.names.array(),
         "transaction_id": claim.transaction_id.array,

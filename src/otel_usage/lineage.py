@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from otel_usage.chains import Chains, Keys
 from otel_usage.identity import text_key
-from otel_usage.model import CLAIMS, NAME
+from otel_usage.model import NAME
 from otel_usage.names import Mask, Names, Rows, groups
 
 SPANS_REMEMBERED: Final = 1 << 20
@@ -25,6 +25,7 @@ ROOT: Final = np.uint64(0)
 """The key of no span: the parent of a root."""
 
 _NONE: Final = -1
+_SAID: Final = ("account_id", "context", "transaction_id")
 _FACTORS: Final = tuple(
     np.uint64(number)
     for number in (0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0xD6E8_FEB8_6659_FD93)
@@ -71,7 +72,7 @@ class Lineage:
 
         Returns the rows of those that their traces have not made before.
         """
-        texts = [Names.of(claims[name].combine_chunks().cast(NAME)) for name in CLAIMS.names[4:]]
+        texts = [Names.of(claims[name].combine_chunks().cast(NAME)) for name in _SAID]
         trace = np.unique(traces, return_inverse=True)[1]
         first, group = groups([trace, *(each.index for each in texts)])
         said = zip(*(each.take(first).array().to_pylist() for each in texts), strict=True)

@@ -148,6 +148,7 @@ CLAIMS: Final = pa.schema(
         pa.field("trace_id", pa.binary(16), nullable=False),
         pa.field("span_id", pa.binary(8), nullable=False),
         pa.field("parent_span_id", pa.binary(8), nullable=False),
+        pa.field("started_at", TIMESTAMP, nullable=False),
         pa.field("account_id", NAME, nullable=False),
         pa.field("context", NAME, nullable=False),
         pa.field("transaction_id", pa.string(), nullable=False),

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import anyio
 import pytest
 from clickhouse_connect.driver.client import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -129,21 +128,29 @@ async def test_nothing_names_the_account_any_more_and_no_total_changes(
     assert _naming(any_client, str(any_client.database), _ACCOUNT) == []
 
 
+def _remember(client: Client) -> None:
+    """Two earlier versions of each row, in the history."""
+    for version, date, tokens in ((0, "2025-11-01", 7), (1, "2025-11-03", 11)):
+        client.command(
+            "INSERT INTO usage_history "  # noqa: S608
+            f"SELECT * REPLACE(toDateTime64('{date}', 3, 'UTC') AS inserted_at, {version} AS version, "
+            f"{tokens} AS input_tokens) FROM usage_rows FINAL WHERE tenant = 'default'"
+        )
+
+
+def _as_of(*times: int) -> Sequence[Statement[Any]]:
+    """The sums as of the times at which each of these versions was the one, and some more."""
+    past = [int(datetime(2025, 11, day, tzinfo=UTC).timestamp()) * 10**9 for day in (1, 2, 3, 4)]
+    return [summarize(UsageFilter("default", as_of_ns=each)) for each in (*past, *times)]
+
+
 async def test_what_was_told_as_of_a_time_is_told_again(store: Store, client: Client) -> None:
     _fill(store, 1)
-    client.command(
-        "INSERT INTO usage_history "
-        "SELECT * REPLACE(toDateTime64('2025-11-01', 3) AS inserted_at, 1 AS version) "
-        "FROM usage_rows FINAL WHERE tenant = 'default'"
-    )
-    past = int(datetime(2025, 11, 2, tzinfo=UTC).timestamp()) * 10**9
-    asked = [
-        summarize(UsageFilter("default", as_of_ns=each, from_ns=_BEGIN, to_ns=_BEGIN + _DAY))
-        for each in (past, time.time_ns())
-    ]
+    _remember(client)
+    asked = _as_of(time.time_ns())
     before = [await store.query(each) for each in asked]
-    assert [each[0].calls for each in before] == [2, 2]
-    await anyio.sleep(0.002)  # what is stored within a millisecond was stored at one time
+    assert [each[0].calls for each in before] == [2, 2, 2, 2, 2]
+    assert [each[0].input_tokens for each in before] == [14, 14, 22, 22, 9 + 1_500]
     await erase(store, _ORDER, pause=0)
     assert [await store.query(each) for each in asked] == before
 
@@ -190,7 +197,9 @@ async def test_a_process_that_dies_between_any_two_statements_changes_no_total(
         _fill(store, 2)
         async for _ in seal(store, 0):
             pass
-        before = await _answers(store)
+        _remember(client)
+        asked = _as_of(time.time_ns())
+        before, then = await _answers(store), [await store.query(each) for each in asked]
         for fatal in range(1, 100):
             store.fatal, store.commands = fatal, 0
             try:
@@ -199,6 +208,7 @@ async def test_a_process_that_dies_between_any_two_statements_changes_no_total(
             except _Killed:
                 store.fatal = 0
                 assert await _answers(store) == before
+                assert [await store.query(each) for each in asked] == then
         assert fatal > 10  # as many places to die at
         assert _naming(client, str(client.database), _ACCOUNT) == []
         assert await _answers(store) == before
@@ -264,7 +274,7 @@ async def test_an_account_has_one_pseudonym_and_another_tenants_has_another(stor
     other = await erase(store, Order("other", _ACCOUNT), pause=0)
     assert first.pseudonym == again.pseudonym != other.pseudonym
     assert first.salt == again.salt != other.salt
-    assert again.before_ns > first.before_ns
+    assert again.before_ns >= first.before_ns
     assert [each.before_ns for each in await store.query(erasures.read_erasures())] == [
         again.before_ns,
         other.before_ns,

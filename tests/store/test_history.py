@@ -13,8 +13,8 @@ from otel_usage.config import Settings
 from otel_usage.store import Store, history
 from otel_usage.store.history import News, news
 from otel_usage.store.queries import Statement, UsageFilter, list_usage
+from tests.store.processes import ID, Process, Told
 from tests.store.rows import NOON, usage
-from tests.store.test_sweep import ID, Process, Told
 
 pytestmark = pytest.mark.anyio
 

@@ -1,17 +1,20 @@
 """The erasure of an account: the statements that move its rows under a pseudonym, in the order they are run.
 
-A row has its account in its key, so it moves: a tombstone at the old key and the row at the new one, in one
-part, so that no question sees both or none of them. Then what the old key has is deleted: the row first, or
-it would come back to life.
+A row has its account in its key, so it moves, in all versions that are stored: a tombstone at the old key and
+the row at the new one, in one part, so that no question sees both or none of them. Both were stored when the
+row was: `asOf` an earlier time is told the same. Then what the old key has is deleted: the rows first, or
+they would come back to life.
+
+What is deleted is asked for by its pseudonym, made anew: ClickHouse keeps the text of what it deleted.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import Template
 from typing import Final
 
-from otel_usage.erased import IDS, TEXTS, Erasure
-from otel_usage.model import USAGE
+from otel_usage.erased import DIGITS, ERASED, IDS, PREFIX, TEXTS, Erasure
 from otel_usage.store import history
 from otel_usage.store.queries import Statement
 from otel_usage.store.sums import COLUMNS
@@ -22,6 +25,21 @@ _MINE: Final = (
     "tenant = {tenant:String} AND account_id = {account:String} "
     "AND started_at < fromUnixTimestamp64Nano({before_ns:Int64}, 'UTC')"
 )
+_NAMED: Final = (
+    f"tenant = {{tenant:String}} AND concat('{PREFIX}', "
+    f"lower(left(hex(SHA256(concat({{salt:String}}, '\\0', tenant, '\\0', account_id))), {DIGITS}))) "
+    "= {pseudonym:String}"
+)
+_BEFORE: Final = "started_at < fromUnixTimestamp64Nano({before_ns:Int64}, 'UTC')"
+_MOVED: Final = {
+    "account_id": "if(tombstone, account_id, {pseudonym:String})",
+    "is_deleted": "is_deleted OR tombstone",
+    "version": "version + tombstone",
+    "attribution": f"'{ERASED}'",
+    **dict.fromkeys(TEXTS, "''"),
+    **{name: f"toFixedString('', {8 if 'span' in name else 16})" for name in IDS},
+}
+_TOMBSTONE: Final = f"attribution = '{ERASED}'"
 _OF_DAY: Final = "toYYYYMMDD(started_at) = {day:UInt32}"
 _READ: Final = """\
 SELECT tenant, pseudonym, salt, toUnixTimestamp64Nano(max(started_before)) FROM erasures
@@ -48,14 +66,34 @@ FROM
 )
 GROUP BY day
 ORDER BY day"""  # noqa: S608 (conditions of ours)
-_VERSIONS: Final = f"""\
+_MOVE: Final = f"""\
+INSERT INTO $table ($names)
 SELECT $columns
 FROM
 (
-    SELECT {history.COLUMNS} FROM usage_rows FINAL WHERE {_MINE} AND {_OF_DAY}
-    UNION ALL
-    SELECT {history.COLUMNS} FROM usage_history WHERE {_MINE} AND {_OF_DAY}
+    SELECT *, arrayJoin([1, 0]) AS tombstone
+    FROM
+    (
+        SELECT {history.COLUMNS} FROM $table
+        WHERE {_MINE} AND {_OF_DAY} AND NOT {_TOMBSTONE}
+        ORDER BY inserted_at
+    )
 )"""  # noqa: S608 (columns of ours)
+_RENAME_RUNS: Final = """\
+INSERT INTO reprice_runs
+SELECT * REPLACE
+(
+    replaceAll(request, {quoted:String}, {instead:String}) AS request,
+    replaceAll(cursor, {quoted:String}, {instead:String}) AS cursor,
+    replaceAll(differences, {quoted:String}, {instead:String}) AS differences,
+    now64(3) AS at
+)
+FROM
+(
+    SELECT * FROM reprice_runs FINAL
+    WHERE tenant = {tenant:String}
+        AND position(concat(request, cursor, differences), {quoted:String}) > 0
+)"""
 _KEPT: Final = """\
 SELECT DISTINCT toYYYYMMDD(bucket), kept
 FROM sealed_sums
@@ -116,49 +154,41 @@ def erased_days(erasure: Erasure, account: str) -> Statement[ErasedDay]:
     return Statement("erased_days", _DAYS, _mine(erasure, account), ErasedDay)
 
 
-def move_versions(erasure: Erasure, account: str, day: int) -> Statement[None]:
-    """Keep what the rows of a day say, and said before, under the pseudonym: `asOf` is answered from it."""
-    sql = f"INSERT INTO usage_history ({history.COLUMNS})\n" + _VERSIONS.replace(
-        "$columns", _columns(history.VERSIONS.names, "0")
-    )
-    return Statement("move_versions", sql, _moved(erasure, account, day), _nothing)
+def move(table: str, erasure: Erasure, account: str, day: int) -> Statement[None]:
+    """Move all versions of a day's rows: of each one a tombstone and the row, side by side.
+
+    `table` is usage_rows, then usage_history: what a row was before is hidden by what it is now.
+    """
+    names = history.VERSIONS.names
+    told = {"table": table, "names": ", ".join(names), "columns": ", ".join(map(_column, names))}
+    parameters = {**_mine(erasure, account), "pseudonym": erasure.pseudonym, "day": day}
+    return Statement("move", Template(_MOVE).substitute(told), parameters, _nothing)
 
 
-def move_rows(erasure: Erasure, account: str, day: int) -> Statement[None]:
-    """Move the rows of a day: of each one a tombstone and the row, side by side."""
-    names = USAGE.names
+def delete_rows(erasure: Erasure, days: Sequence[int], *, tombstones: bool) -> Statement[None]:
+    """Delete what the old keys of days have: rows, or then their tombstones; return when it is done."""
+    what = f"{_NAMED} AND {_BEFORE} AND {_phase(tombstones=tombstones)}"
+    each = ", ".join(f"DELETE IN PARTITION ID '{day:d}' WHERE {what}" for day in days)
+    sql = f"ALTER TABLE usage_rows {each} SETTINGS mutations_sync = 2"
+    return Statement("delete_rows", sql, {**_named(erasure), "before_ns": erasure.before_ns}, _nothing)
+
+
+def delete_versions(erasure: Erasure, month: int, *, tombstones: bool) -> Statement[None]:
+    """Delete what the rows of a month were before, as `delete_rows` does."""
     sql = (
-        f"INSERT INTO usage_rows ({', '.join(names)})\n"  # noqa: S608 (columns of ours)
-        f"SELECT {_columns(names, 'tombstone')}\n"
-        f"FROM (SELECT *, arrayJoin([1, 0]) AS tombstone FROM usage_rows FINAL WHERE {_MINE} AND {_OF_DAY})"
+        f"ALTER TABLE usage_history DELETE IN PARTITION ID '{month:d}' "
+        f"WHERE {_NAMED} AND {_BEFORE} AND {_phase(tombstones=tombstones)} SETTINGS mutations_sync = 2"
     )
-    return Statement("move_rows", sql, _moved(erasure, account, day), _nothing)
+    return Statement("delete_versions", sql, {**_named(erasure), "before_ns": erasure.before_ns}, _nothing)
 
 
-def delete_rows(erasure: Erasure, account: str, day: int, *, tombstones: bool) -> Statement[None]:
-    """Delete what the old keys of a day have: rows, or then tombstones; return when it is done."""
-    deleted = f"is_deleted = {int(tombstones)}"
+def delete_sums(erasure: Erasure, month: int) -> Statement[None]:
+    """Delete sums of a month that name the account, which do not count any more: rows can make them again."""
     sql = (
-        f"ALTER TABLE usage_rows DELETE IN PARTITION ID '{day:d}' WHERE {_MINE} AND {deleted} "
-        "SETTINGS mutations_sync = 2"
+        f"ALTER TABLE sealed_sums DELETE IN PARTITION (0, {month:d}) WHERE {_NAMED} AND "
+        "bucket < fromUnixTimestamp64Nano({before_ns:Int64}, 'UTC') SETTINGS mutations_sync = 2"
     )
-    return Statement("delete_rows", sql, _mine(erasure, account), _nothing)
-
-
-def delete_versions(erasure: Erasure, account: str, day: int) -> Statement[None]:
-    """Delete what the rows of a day were before, under the account; return when it is done."""
-    sql = f"ALTER TABLE usage_history DELETE WHERE {_MINE} AND {_OF_DAY} SETTINGS mutations_sync = 2"
-    return Statement("delete_versions", sql, {**_mine(erasure, account), "day": day}, _nothing)
-
-
-def delete_sums(erasure: Erasure, account: str, day: int) -> Statement[None]:
-    """Delete sums of a day that name the account, which do not count any more: rows can make them again."""
-    sql = (
-        f"ALTER TABLE sealed_sums DELETE IN PARTITION (0, {day // 100:d}) "
-        "WHERE tenant = {tenant:String} AND account_id = {account:String} "
-        "AND toYYYYMMDD(bucket) = {day:UInt32} SETTINGS mutations_sync = 2"
-    )
-    return Statement("delete_sums", sql, {**_who(erasure, account), "day": day}, _nothing)
+    return Statement("delete_sums", sql, {**_named(erasure), "before_ns": erasure.before_ns}, _nothing)
 
 
 def kept_days(erasure: Erasure, account: str) -> Statement[KeptDay]:
@@ -193,47 +223,30 @@ def replace_kept(day: KeptDay, kept: int) -> Statement[None]:
 
 def forget(erasure: Erasure, account: str) -> Sequence[Statement[None]]:
     """Rename the account in what else names it, or delete that."""
-    who = {**_who(erasure, account), "pseudonym": erasure.pseudonym}
-    quoted = {"quoted": json.dumps(account), "instead": json.dumps(erasure.pseudonym)}
-    mine = "tenant = {tenant:String} AND account_id = {account:String} SETTINGS mutations_sync = 2"
+    told, renamed = _named(erasure), json.dumps(erasure.pseudonym)
+    quoted = {"tenant": erasure.tenant, "quoted": json.dumps(account), "instead": renamed}
+    mine = f"{_NAMED} SETTINGS mutations_sync = 2"
     return [
-        Statement("forget_claims", f"ALTER TABLE claims DELETE WHERE {mine}", who, _nothing),
+        Statement("forget_claims", f"ALTER TABLE claims DELETE WHERE {mine}", told, _nothing),
         Statement(
             "rename_rules",
             f"ALTER TABLE price_rules UPDATE account_id = {{pseudonym:String}} WHERE {mine}",
-            who,
+            told,
             _nothing,
         ),
-        Statement(
-            "rename_runs",
-            "ALTER TABLE reprice_runs UPDATE "
-            "request = replaceAll(request, {quoted:String}, {instead:String}), "
-            "cursor = replaceAll(cursor, {quoted:String}, {instead:String}), "
-            "differences = replaceAll(differences, {quoted:String}, {instead:String}) "
-            "WHERE tenant = {tenant:String} SETTINGS mutations_sync = 2",
-            {"tenant": erasure.tenant, **quoted},
-            _nothing,
-        ),
+        # No mutation: its text would name the account. What is replaced goes when the table is merged.
+        Statement("rename_runs", _RENAME_RUNS, quoted, _nothing),
+        Statement("merge_runs", "OPTIMIZE TABLE reprice_runs FINAL", {}, _nothing),
     ]
 
 
-def _columns(names: Sequence[str], tombstone: str) -> str:
-    """The columns of rows under the pseudonym; where `tombstone` is 1, of what stays at the old key."""
-    return ", ".join(_column(name, tombstone) for name in names)
+def _phase(*, tombstones: bool) -> str:
+    return _TOMBSTONE if tombstones else f"NOT {_TOMBSTONE}"
 
 
-def _column(name: str, tombstone: str) -> str:
-    if name == "account_id":
-        return f"if({tombstone}, account_id, {{pseudonym:String}})"
-    if name == "is_deleted":
-        return f"is_deleted OR {tombstone}"
-    if name == "version":
-        return f"version + {tombstone}"
-    if name in TEXTS:
-        return "''"
-    if name in IDS:
-        return f"toFixedString('', {8 if 'span' in name else 16})"
-    return name
+def _column(name: str) -> str:
+    """A column of rows under the pseudonym; where `tombstone` is 1, of what stays at the old key."""
+    return _MOVED.get(name, name)
 
 
 def _who(erasure: Erasure, account: str) -> Mapping[str, object]:
@@ -244,8 +257,8 @@ def _mine(erasure: Erasure, account: str) -> Mapping[str, object]:
     return {**_who(erasure, account), "before_ns": erasure.before_ns}
 
 
-def _moved(erasure: Erasure, account: str, day: int) -> Mapping[str, object]:
-    return {**_mine(erasure, account), "pseudonym": erasure.pseudonym, "day": day}
+def _named(erasure: Erasure) -> Mapping[str, object]:
+    return {"tenant": erasure.tenant, "salt": erasure.salt, "pseudonym": erasure.pseudonym}
 
 
 def _nothing(*_: object) -> None:

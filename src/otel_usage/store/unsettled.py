@@ -70,7 +70,7 @@ SELECT
 FROM usage_rows
 WHERE writer != {writer:String} AND inserted_at >= fromUnixTimestamp64Milli({due_from_ms:Int64}, 'UTC')
     AND inserted_at < fromUnixTimestamp64Milli({due_to_ms:Int64}, 'UTC')
-    AND role = 'rollup' AND usage_status = 'reported'
+    AND role = 'rollup' AND usage_status = 'reported' AND attribution != 'erased'
 GROUP BY tenant, trace_id
 LIMIT {limit:UInt32}
 UNION ALL
@@ -89,7 +89,7 @@ SELECT
     toUnixTimestamp64Nano(min(started_at)), toUnixTimestamp64Nano(max(started_at)), 0
 FROM usage_rows
 WHERE inserted_at >= horizon AND usage_status = 'reported' AND role != 'rollup' AND signal != 'record'
-    AND input_tokens IS NOT NULL
+    AND input_tokens IS NOT NULL AND attribution != 'erased'
 GROUP BY tenant, key
 HAVING uniqExact(writer) > 1 AND uniqExact(scope_name, signal) > 1 AND max(inserted_at) >= since
     AND countIf(lengthUTF8(response_id) < {unique:UInt32}) > 0

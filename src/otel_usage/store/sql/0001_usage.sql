@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS usage_rows
     response_id String COMMENT 'The provider''s id of its answer',
     duration_ns UInt64 CODEC(T64, ZSTD(1)),
     context LowCardinality(String) COMMENT 'customer or system',
-    attribution LowCardinality(String) COMMENT 'Where the payer was found: span, ancestor, trace, resource, record, or unattributed',
+    attribution LowCardinality(String) COMMENT 'Where the payer was found: span, ancestor, duplicate, trace, resource, record, unattributed, or erased',
     transaction_id String COMMENT 'The caller''s business id',
     usage_type LowCardinality(String) COMMENT 'text, embedding, audio_stt, audio_tts',
     operation LowCardinality(String) COMMENT 'gen_ai.operation.name',
