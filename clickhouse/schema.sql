@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS usage_rows
     response_id String COMMENT 'The provider''s id of its answer',
     duration_ns UInt64 CODEC(T64, ZSTD(1)),
     context LowCardinality(String) COMMENT 'customer or system',
-    attribution LowCardinality(String) COMMENT 'Where the payer was found: span, ancestor, trace, resource, record, or unattributed',
+    attribution LowCardinality(String) COMMENT 'Where the payer was found: span, ancestor, duplicate, trace, resource, record, unattributed, or erased',
     transaction_id String COMMENT 'The caller''s business id',
     usage_type LowCardinality(String) COMMENT 'text, embedding, audio_stt, audio_tts',
     operation LowCardinality(String) COMMENT 'gen_ai.operation.name',
@@ -164,7 +164,7 @@ ORDER BY (tenant, service_name, scope_name, metric, model, token_type, series, s
 TTL toDateTime(at) + INTERVAL 32 DAY
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, default_compression_codec = 'ZSTD(1)', ttl_only_drop_parts = 1;
 
-INSERT INTO schema_migrations (number, name, checksum) VALUES (1, 'usage', 'b8f41d4758a42991f3d88532ea10687195a14f2e28ac4ce1f058e3c18e6ae495');
+INSERT INTO schema_migrations (number, name, checksum) VALUES (1, 'usage', 'd92aa99c8d633dc0e6ce4a5b94e00737d47b9591c57056c891b478f93a7b4dc7');
 
 -- Price books, each under the SHA-256 of its canonical JSON. Nothing here is ever changed or deleted.
 CREATE TABLE IF NOT EXISTS price_books
@@ -491,7 +491,7 @@ ALTER TABLE usage
     COMMENT COLUMN span_id 'In hex, as tracing backends show it; empty: none',
     COMMENT COLUMN context 'customer or system',
     COMMENT COLUMN transaction_id 'The caller''s business id; empty: none',
-    COMMENT COLUMN attribution 'Where the payer was found: span, ancestor, trace, resource, record, or unattributed',
+    COMMENT COLUMN attribution 'Where the payer was found: span, ancestor, duplicate, trace, resource, record, unattributed, or erased',
     COMMENT COLUMN service_name 'The service that made the call',
     COMMENT COLUMN provider 'Who served the call, as the emitter names it',
     COMMENT COLUMN model_id 'The price book''s id of the model that answered; its raw name if unknown',
@@ -589,7 +589,7 @@ ALTER TABLE usage_observations
     COMMENT COLUMN duplicate_of 'call_id of the call that is billed for this one, in hex; empty: none',
     COMMENT COLUMN context 'customer or system',
     COMMENT COLUMN transaction_id 'The caller''s business id; empty: none',
-    COMMENT COLUMN attribution 'Where the payer was found: span, ancestor, trace, resource, record, or unattributed',
+    COMMENT COLUMN attribution 'Where the payer was found: span, ancestor, duplicate, trace, resource, record, unattributed, or erased',
     COMMENT COLUMN service_name 'The service that made the call',
     COMMENT COLUMN provider 'Who served the call, as the emitter names it',
     COMMENT COLUMN model_id 'The price book''s id of the model that answered; its raw name if unknown',
@@ -693,7 +693,7 @@ ALTER TABLE usage_daily
     COMMENT COLUMN provider 'Who served the call, as the emitter names it',
     COMMENT COLUMN model_id 'The price book''s id of the model that answered; its raw name if unknown',
     COMMENT COLUMN usage_status 'reported, estimated (by the emitter, not billed) or missing',
-    COMMENT COLUMN attribution 'Where the payer was found: span, ancestor, trace, resource, record, or unattributed',
+    COMMENT COLUMN attribution 'Where the payer was found: span, ancestor, duplicate, trace, resource, record, unattributed, or erased',
     COMMENT COLUMN unpriced_reason 'Why billed_cost is not known; empty if and only if it is',
     COMMENT COLUMN currency 'Of both costs',
     COMMENT COLUMN calls 'How many calls the row sums up',
@@ -768,7 +768,7 @@ ALTER TABLE usage_by_account_daily
     COMMENT COLUMN provider 'Who served the call, as the emitter names it',
     COMMENT COLUMN model_id 'The price book''s id of the model that answered; its raw name if unknown',
     COMMENT COLUMN usage_status 'reported, estimated (by the emitter, not billed) or missing',
-    COMMENT COLUMN attribution 'Where the payer was found: span, ancestor, trace, resource, record, or unattributed',
+    COMMENT COLUMN attribution 'Where the payer was found: span, ancestor, duplicate, trace, resource, record, unattributed, or erased',
     COMMENT COLUMN unpriced_reason 'Why billed_cost is not known; empty if and only if it is',
     COMMENT COLUMN currency 'Of both costs',
     COMMENT COLUMN calls 'How many calls the row sums up',
@@ -924,7 +924,7 @@ ALTER TABLE focus_usage
     COMMENT COLUMN x_CacheWriteTokens 'Part of x_InputTokens',
     COMMENT COLUMN x_ReasoningTokens 'Part of x_OutputTokens';
 
-INSERT INTO schema_migrations (number, name, checksum) VALUES (4, 'views', '50ecac76ddd9731aff7a4ab4c249b74d6b4f9df46c0f1509c314557c88dc4f2c');
+INSERT INTO schema_migrations (number, name, checksum) VALUES (4, 'views', '1601cf1bbc250621731b224bb69d9d8e69c20be81562216e6678d91d7a20f118');
 
 -- How long usage rows are kept, as it was decided: the last row holds. `otel-usage schema apply --ttl` writes it.
 -- It is no TTL of ClickHouse: rows go only when their day is sealed, and its sums stay.

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from otel_usage import batch, identity, resolve
+from otel_usage import batch, erased_rows, resolve
 from otel_usage.batch import Batch, Clock, Export
 from otel_usage.chains import Keys
 from otel_usage.config import Settings
-from otel_usage.drafts import KEYS, no_keys, replace
+from otel_usage.drafts import no_keys, replace
 from otel_usage.erased import Erased, is_erased
 from otel_usage.horizon import Horizon
 from otel_usage.ledger import EmitterOutcome, Ledger
@@ -121,7 +121,7 @@ class Writer:
             mine = [each for each in unsettled if each.tenant == tenant]
             self._recall(tenant, mine)
             known = _observations(self._store.fetch(read_observations(tenant, mine)))
-            known, again = self._apart(known)
+            known, again = erased_rows.apart(known, self.erased)
             due = np.isin(_hex(known["trace_id"]), [each.key for each in mine if each.due])
             resolution = resolve.resolve(known, _nothing(), self._recent.lineage, due)
             tombstones = pa.concat_tables([resolution.tombstones, again])
@@ -161,26 +161,9 @@ class Writer:
         gone = is_erased(rows)
         if gone.any():  # their ids are no longer known to the store, but still here
             rows = pa.concat_tables(
-                [rows.filter(pa.array(~gone)), _lifted(known, rows.filter(pa.array(gone)))]
+                [rows.filter(pa.array(~gone)), erased_rows.lifted(known, rows.filter(pa.array(gone)))]
             )
         self._recent.remember(rows.unify_dictionaries().combine_chunks(), known=True)
-
-    def _apart(self, known: pa.Table) -> tuple[pa.Table, pa.Table]:
-        """Stored observations that are to be resolved; KEYS of those whose call is stored as an erased one.
-
-        Rows of erased accounts are never resolved again: without ids they would seem to be one.
-        """
-        erased = is_erased(known)
-        if not erased.any():
-            return known, no_keys()
-        stored = pc.unique(_column(known.filter(pa.array(erased)), "call_id"))
-        again = pc.is_in(_column(known, "call_id"), value_set=stored).to_numpy(zero_copy_only=False) & ~erased
-        # Those that still name the account are moved by its erasure.
-        mine = again & ~is_erased(self.erased.rows(known))
-        keys = known.filter(pa.array(mine)).select(KEYS.names)
-        version = identity.revised(keys["version"].to_numpy())
-        tombstones = replace(keys, "version", pa.array(version, pa.uint64())).cast(KEYS)
-        return known.filter(pa.array(~erased & ~again)).combine_chunks(), tombstones
 
     def _note(self, came: Batch) -> None:
         """Take note of who is whose child, and of who says who pays."""
@@ -261,18 +244,6 @@ def _observations(stored: pa.Table) -> pa.Table:
         for field in OBSERVATIONS
     ]
     return pa.Table.from_arrays(columns, schema=OBSERVATIONS)
-
-
-def _lifted(known: pa.Table, stored: pa.Table) -> pa.Table:
-    """The `known` observations of calls that are stored as others say, in no lower versions than those."""
-    versions = dict(zip(stored["call_id"].to_pylist(), stored["version"].to_pylist(), strict=True))
-    known = known.filter(pc.is_in(known["call_id"], value_set=pc.unique(_column(stored, "call_id"))))
-    # Row by row: of calls of erased accounts that another process wrote meanwhile.
-    higher = [
-        max(version, versions[call])
-        for call, version in zip(known["call_id"].to_pylist(), known["version"].to_pylist(), strict=True)
-    ]
-    return replace(known, "version", pa.array(higher, pa.uint64()))
 
 
 def _hex(ids: pa.ChunkedArray) -> npt.NDArray[np.object_]:
