@@ -283,6 +283,7 @@ CREATE TABLE IF NOT EXISTS sealed_sums
     output_images Nullable(UInt64),
     list_cost Nullable(Decimal(38, 18)),
     billed_cost Nullable(Decimal(38, 18)),
+    unlisted_cost Nullable(Decimal(38, 18)) COMMENT 'billed_cost of the calls that have no list_cost',
     block Int64 COMMENT 'The mark: the highest block number of the day''s partition',
     blocks Int64 COMMENT 'The mark of a replicated table: how many blocks there were, too',
     kept UInt64 COMMENT '0: made of rows that are there; else which expiry kept it'
@@ -357,7 +358,7 @@ SELECT
     usage_status, attribution, unpriced_reason, currency, calls, duration_ns, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
     cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns,
-    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost
+    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'day'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -367,8 +368,8 @@ SELECT
     response_model, usage_status, attribution, unpriced_reason, currency, toUInt64(1) AS calls, duration_ns,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
-    billed_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
+    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
@@ -380,8 +381,7 @@ SELECT
     request_model, response_model, usage_status, attribution, unpriced_reason, currency, calls, duration_ns,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
-    billed_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'quarter'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -392,7 +392,8 @@ SELECT
     unpriced_reason, currency, toUInt64(1) AS calls, duration_ns, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
     cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns,
-    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost
+    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
+    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
@@ -404,7 +405,7 @@ SELECT
     unpriced_reason, currency, calls, duration_ns, input_tokens, output_tokens, cache_read_tokens,
     cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens, cache_read_audio_tokens,
     output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns, output_audio_ns,
-    input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost
+    input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'account'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -414,7 +415,8 @@ SELECT
     unpriced_reason, currency, toUInt64(1) AS calls, duration_ns, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
     cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns,
-    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost
+    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
+    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
@@ -426,8 +428,7 @@ SELECT
     response_model, usage_status, attribution, unpriced_reason, currency, calls, duration_ns, input_tokens,
     output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
-    billed_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'account_model'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -437,13 +438,13 @@ SELECT
     response_model, usage_status, attribution, unpriced_reason, currency, toUInt64(1) AS calls, duration_ns,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
-    billed_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
+    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 
-INSERT INTO schema_migrations (number, name, checksum) VALUES (3, 'sums', '8ccf36979851a27934953fd31764c15792bcca2aedcd9722646269a39c7d4f25');
+INSERT INTO schema_migrations (number, name, checksum) VALUES (3, 'sums', 'd5cf6afb65d1169417f68bdfff66ee537087ef6edf2dbe833d07882cfe6b99c5');
 
 -- Views for people and dashboards. Names, types and order of their columns are stable: what is added, is added by a new
 -- migration, and what is there keeps its meaning. What is beneath (tables, sums) may change.
@@ -845,7 +846,7 @@ SELECT
     assumeNotNull(billed_cost) AS BilledCost,
     BilledCost AS EffectiveCost,
     BilledCost AS ContractedCost,
-    ifNull(list_cost, BilledCost) AS ListCost,
+    ifNull(list_cost, 0) + ifNull(unlisted_cost, 0) AS ListCost,
     toJSONString(map('context', context, 'model_id', model_id, 'usage_type', usage_type)) AS Tags,
     context AS x_Context,
     model_id AS x_ModelId,
@@ -872,7 +873,8 @@ FROM
         ifNull(sum(sums.output_images), 0) AS images,
         ifNull(sum(sums.web_searches), 0) + ifNull(sum(sums.rerank_searches), 0) AS searches,
         sum(sums.list_cost) AS list_cost,
-        sum(sums.billed_cost) AS billed_cost
+        sum(sums.billed_cost) AS billed_cost,
+        sum(sums.unlisted_cost) AS unlisted_cost
     FROM account_model_sums AS sums
     WHERE role = 'inference' AND unpriced_reason = ''
     GROUP BY tenant, account_id, day, provider, model_id, usage_type, context, currency
@@ -912,7 +914,7 @@ ALTER TABLE focus_usage
     COMMENT COLUMN BilledCost 'billed_cost: after price rules',
     COMMENT COLUMN EffectiveCost 'The same: nothing is amortized',
     COMMENT COLUMN ContractedCost 'The same: price rules are what was agreed on',
-    COMMENT COLUMN ListCost 'list_cost of the calls that have one; where none of the row has: BilledCost',
+    COMMENT COLUMN ListCost 'list_cost of the calls that have one, and billed_cost of the others: only a price rule has a price for them',
     COMMENT COLUMN Tags 'JSON: context, model_id, usage_type',
     COMMENT COLUMN x_Context 'customer or system',
     COMMENT COLUMN x_ModelId 'The price book''s id of the model that answered',
@@ -924,7 +926,7 @@ ALTER TABLE focus_usage
     COMMENT COLUMN x_CacheWriteTokens 'Part of x_InputTokens',
     COMMENT COLUMN x_ReasoningTokens 'Part of x_OutputTokens';
 
-INSERT INTO schema_migrations (number, name, checksum) VALUES (4, 'views', '1601cf1bbc250621731b224bb69d9d8e69c20be81562216e6678d91d7a20f118');
+INSERT INTO schema_migrations (number, name, checksum) VALUES (4, 'views', '407d89cb0909cef1ef709d92d39bfc0222e4edfc2cd512a2181b50184554c763');
 
 -- How long usage rows are kept, as it was decided: the last row holds. `otel-usage schema apply --ttl` writes it.
 -- It is no TTL of ClickHouse: rows go only when their day is sealed, and its sums stay.

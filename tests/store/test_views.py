@@ -294,6 +294,19 @@ def test_focus_has_the_columns_and_values_that_the_specification_wants(
     }
 
 
+def test_the_list_cost_of_a_call_that_only_a_rule_has_a_price_for_is_what_is_billed(
+    store: Store, migrated_client: Client
+) -> None:
+    ruled = {"list_cost": None, "billed_cost": Decimal("0.5")}
+    unpriced = {"list_cost": None, "billed_cost": None, "unpriced_reason": "unknown_model"}
+    store.insert(usage({}, {"billed_cost": Decimal("0.01")}, ruled, ruled, unpriced))
+    costs = {"BilledCost": Decimal("1.0185"), "ListCost": Decimal("1.017")}
+    assert _ask(migrated_client, "focus_usage", "BilledCost, ListCost") == [costs]
+    _run(_seal, store)
+    assert _ask(migrated_client, "usage_days", "sum(is_sealed) AS days") == [{"days": 1}]
+    assert _ask(migrated_client, "focus_usage", "BilledCost, ListCost") == [costs]
+
+
 def test_no_column_of_focus_that_is_mandatory_is_missing(chdb_client: Client, template: object) -> None:  # noqa: ARG001
     (focus,) = (view for view in views.read(chdb_client, "template") if view.name == "focus_usage")
     types = {column.name: column.type for column in focus.columns}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from otel_usage.store.queries import Statement
-from otel_usage.store.sums import COLUMNS, LEVELS, MEASURES, Day
+from otel_usage.store.sums import COLUMNS, LEVELS, MEASURES, UNLISTED, Day
 
 _KEPT_COLUMNS: Final = ", ".join(name for name in COLUMNS if name != "kept")
 
@@ -33,8 +33,7 @@ FROM
         GROUP BY tenant, level
         UNION ALL
         SELECT tenant, arrayJoin({{levels:Array(String)}}) AS level, count() AS sum_calls, {_SUMS}
-        FROM usage_rows FINAL
-        WHERE toYYYYMMDD(started_at) = {{day:UInt32}}
+        FROM (SELECT *, {UNLISTED} FROM usage_rows FINAL WHERE toYYYYMMDD(started_at) = {{day:UInt32}})
         GROUP BY tenant, level
     )
     GROUP BY ALL

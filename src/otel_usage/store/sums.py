@@ -32,6 +32,7 @@ MEASURES: Final = (
     *("reasoning_tokens", "input_audio_tokens", "cache_read_audio_tokens", "output_audio_tokens"),
     *("input_image_tokens", "output_image_tokens", "input_audio_ns", "output_audio_ns", "input_characters"),
     *("web_searches", "rerank_searches", "output_images", "list_cost", "billed_cost"),
+    "unlisted_cost",
 )
 """What is summed up, beside calls and their duration."""
 _MARK: Final = ("block", "blocks", "kept")
@@ -46,6 +47,9 @@ COLUMNS: Final = (
 )
 """Of `sealed_sums`."""
 
+UNLISTED: Final = "if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost"
+"""What is billed of a row that has no list cost: a column that rows do not have."""
+
 _SEAL_DAY: Final = """\
 INSERT INTO {staging:Identifier} ($columns)
 SELECT
@@ -55,7 +59,7 @@ SELECT
 FROM
 (
     SELECT
-        *, toDate(started_at) AS day,
+        *, $unlisted, toDate(started_at) AS day,
         toStartOfInterval(started_at, INTERVAL 15 MINUTE, 'UTC') AS quarter
     FROM usage_rows FINAL
     WHERE toYYYYMMDD(started_at) = {day:UInt32}
@@ -212,6 +216,7 @@ def _command(name: str, sql: str, parameters: Mapping[str, object]) -> Statement
         "columns": _listed(COLUMNS),
         "dimensions": _listed(_DIMENSIONS),
         "mark": _listed(_MARK),
+        "unlisted": UNLISTED,
         "sums": _listed(f"sum({name})" for name in MEASURES),
         "no_models": _listed("''" if name in _MODELS else name for name in _DIMENSIONS),
         "but_models": _listed(name for name in _DIMENSIONS if name not in _MODELS),

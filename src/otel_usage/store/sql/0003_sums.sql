@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS sealed_sums
     output_images Nullable(UInt64),
     list_cost Nullable(Decimal(38, 18)),
     billed_cost Nullable(Decimal(38, 18)),
+    unlisted_cost Nullable(Decimal(38, 18)) COMMENT 'billed_cost of the calls that have no list_cost',
     block Int64 COMMENT 'The mark: the highest block number of the day''s partition',
     blocks Int64 COMMENT 'The mark of a replicated table: how many blocks there were, too',
     kept UInt64 COMMENT '0: made of rows that are there; else which expiry kept it'
@@ -119,7 +120,7 @@ SELECT
     usage_status, attribution, unpriced_reason, currency, calls, duration_ns, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
     cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns,
-    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost
+    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'day'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -129,8 +130,8 @@ SELECT
     response_model, usage_status, attribution, unpriced_reason, currency, toUInt64(1) AS calls, duration_ns,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
-    billed_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
+    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
@@ -142,8 +143,7 @@ SELECT
     request_model, response_model, usage_status, attribution, unpriced_reason, currency, calls, duration_ns,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
-    billed_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'quarter'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -154,7 +154,8 @@ SELECT
     unpriced_reason, currency, toUInt64(1) AS calls, duration_ns, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
     cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns,
-    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost
+    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
+    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
@@ -166,7 +167,7 @@ SELECT
     unpriced_reason, currency, calls, duration_ns, input_tokens, output_tokens, cache_read_tokens,
     cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens, cache_read_audio_tokens,
     output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns, output_audio_ns,
-    input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost
+    input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'account'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -176,7 +177,8 @@ SELECT
     unpriced_reason, currency, toUInt64(1) AS calls, duration_ns, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
     cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns,
-    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost
+    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
+    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
@@ -188,8 +190,7 @@ SELECT
     response_model, usage_status, attribution, unpriced_reason, currency, calls, duration_ns, input_tokens,
     output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
-    billed_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'account_model'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -199,8 +200,8 @@ SELECT
     response_model, usage_status, attribution, unpriced_reason, currency, toUInt64(1) AS calls, duration_ns,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
-    billed_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
+    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;

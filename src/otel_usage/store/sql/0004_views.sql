@@ -398,7 +398,7 @@ SELECT
     assumeNotNull(billed_cost) AS BilledCost,
     BilledCost AS EffectiveCost,
     BilledCost AS ContractedCost,
-    ifNull(list_cost, BilledCost) AS ListCost,
+    ifNull(list_cost, 0) + ifNull(unlisted_cost, 0) AS ListCost,
     toJSONString(map('context', context, 'model_id', model_id, 'usage_type', usage_type)) AS Tags,
     context AS x_Context,
     model_id AS x_ModelId,
@@ -425,7 +425,8 @@ FROM
         ifNull(sum(sums.output_images), 0) AS images,
         ifNull(sum(sums.web_searches), 0) + ifNull(sum(sums.rerank_searches), 0) AS searches,
         sum(sums.list_cost) AS list_cost,
-        sum(sums.billed_cost) AS billed_cost
+        sum(sums.billed_cost) AS billed_cost,
+        sum(sums.unlisted_cost) AS unlisted_cost
     FROM account_model_sums AS sums
     WHERE role = 'inference' AND unpriced_reason = ''
     GROUP BY tenant, account_id, day, provider, model_id, usage_type, context, currency
@@ -465,7 +466,7 @@ ALTER TABLE focus_usage
     COMMENT COLUMN BilledCost 'billed_cost: after price rules',
     COMMENT COLUMN EffectiveCost 'The same: nothing is amortized',
     COMMENT COLUMN ContractedCost 'The same: price rules are what was agreed on',
-    COMMENT COLUMN ListCost 'list_cost of the calls that have one; where none of the row has: BilledCost',
+    COMMENT COLUMN ListCost 'list_cost of the calls that have one, and billed_cost of the others: only a price rule has a price for them',
     COMMENT COLUMN Tags 'JSON: context, model_id, usage_type',
     COMMENT COLUMN x_Context 'customer or system',
     COMMENT COLUMN x_ModelId 'The price book''s id of the model that answered',
