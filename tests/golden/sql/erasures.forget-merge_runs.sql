@@ -1,0 +1,1 @@
+OPTIMIZE TABLE reprice_runs FINAL

@@ -1,0 +1,1 @@
+ALTER TABLE sealed_sums DELETE IN PARTITION (1, 202609) WHERE kept IN (11, 12) SETTINGS mutations_sync = 2

@@ -1,0 +1,1 @@
+SELECT maxOrNull(day) FROM expired_days FINAL WHERE kept > 0

@@ -1,0 +1,1 @@
+SELECT days, toUnixTimestamp64Micro(at) FROM retention ORDER BY at

@@ -1,0 +1,2 @@
+-- name = "sealing_202609"
+DROP TABLE IF EXISTS {name:Identifier}

@@ -1,0 +1,2 @@
+-- name = "sealing_202609"
+ALTER TABLE {name:Identifier} MODIFY COMMENT '7'

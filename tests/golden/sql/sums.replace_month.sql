@@ -1,0 +1,1 @@
+ALTER TABLE sealed_sums REPLACE PARTITION (0, 202609) FROM `sealed_next_1`
