@@ -314,6 +314,7 @@ def _claims(span: Span, found: Attributes, tenant: str) -> list[Row]:
             "trace_id": span.trace_id,
             "span_id": span.span_id,
             "parent_span_id": _parent(span),
+            "started_at": min(span.start_time_unix_nano or span.end_time_unix_nano, 2**63 - 1),
             "account_id": account_id,
             "context": context,
             "transaction_id": transaction_id,

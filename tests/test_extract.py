@@ -57,7 +57,7 @@ def _assert_agree(bodies: list[bytes], now_ns: int) -> None:
         == []
     )
     assert extraction.claims.schema == CLAIMS
-    assert extraction.claims.to_pylist() == [claim for verdict in verdicts for claim in verdict.claims]
+    assert _rows(extraction.claims) == [claim for verdict in verdicts for claim in verdict.claims]
     assert _emitters(extraction) == _sums(verdicts)
     assert extraction.received.tolist() == [verdict.received for verdict in verdicts]
     assert extraction.ignored.tolist() == [verdict.ignored for verdict in verdicts]

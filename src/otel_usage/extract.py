@@ -157,13 +157,20 @@ def _claims(every: _Spans, candidates: Rows, tenants: Sequence[str]) -> pa.Table
         "trace_id": some.trace_id,
         "span_id": some.span_id,
         "parent_span_id": some.parent_span_id,
-        "started_at": pa.array(some.rows["start_time_unix_nano"].to_numpy().view(np.int64)).cast(TIMESTAMP),
+        "started_at": _started(some.rows),
         "account_id": claim.account_id.names.array(),
         "context": claim.context.names.array(),
         "transaction_id": claim.transaction_id.array,
     }
     table = pa.Table.from_arrays([fields[name] for name in CLAIMS.names], schema=CLAIMS)
     return table if valid.all() else table.filter(pa.array(valid))
+
+
+def _started(rows: pa.RecordBatch) -> pa.TimestampArray:
+    """When spans began; those that do not tell it, when they ended."""
+    start, end = rows["start_time_unix_nano"].to_numpy(), rows["end_time_unix_nano"].to_numpy()
+    told = np.minimum(np.where(start == 0, end, start), np.uint64(np.iinfo(np.int64).max))
+    return pa.array(told.astype(np.int64)).cast(TIMESTAMP)
 
 
 def _calls(some: _Spans, language: Language) -> _Calls:
