@@ -58,6 +58,8 @@ async def _seal_month(store: Store, month: int, days: Sequence[Day], gone: Seque
             await store.command(sums.sum_days(staging))
             await store.command(sums.sum_accounts(staging))
             await store.command(sums.copy_others(staging, month, [*days, *gone]))
+            await lock.renew()
+            await store.command(sums.merge(staging))
             await lock.check()
             await store.command(sums.replace_month(staging, month))
         finally:

@@ -127,6 +127,7 @@ def _of_sums() -> Iterator[tuple[str, Statement[Any]]]:
     yield "sums.sum_days", sums.sum_days("sealed_next_1")
     yield "sums.sum_accounts", sums.sum_accounts("sealed_next_1")
     yield "sums.copy_others", sums.copy_others("sealed_next_1", 202609, [_DAY])
+    yield "sums.merge", sums.merge("sealed_next_1")
     yield "sums.replace_month", sums.replace_month("sealed_next_1", 202609)
     yield "retention.read_decisions", retention.read_decisions()
     yield "retention.last_expired", retention.last_expired()

@@ -200,6 +200,11 @@ def copy_others(staging: str, month: int, days: Sequence[Day]) -> Statement[None
     return _command("copy_others", _COPY_OTHERS, {"staging": staging, "month": month, "days": numbers})
 
 
+def merge(staging: str) -> Statement[None]:
+    """Make one part of what was inserted: each part more is opened by every question."""
+    return _command("merge_sums", "OPTIMIZE TABLE {staging:Identifier} FINAL", {"staging": staging})
+
+
 def replace_month(staging: str, month: int) -> Statement[None]:
     """Put the sums of a month in the place of the old ones, at once."""
     # ClickHouse takes no bound parameters here.

@@ -1,0 +1,2 @@
+-- staging = "sealed_next_1"
+OPTIMIZE TABLE {staging:Identifier} FINAL
