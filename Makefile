@@ -41,6 +41,7 @@ bench-store: $(READY) ## Measure the store, as ratios to FINAL over the same row
 	@$(BIN)/python -m bench store --rows $(or $(ROWS),10000000) $(ARGS)
 
 docs: $(READY) ## Write the generated pages of docs/reference again
+	@$(BIN)/python -m tools.views
 	@$(BIN)/python -m tools.reference
 
 fix: $(READY) ## Format, and mend what ruff can mend
