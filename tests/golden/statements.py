@@ -72,6 +72,8 @@ def _statements() -> Iterator[tuple[str, Statement[Any]]]:
     yield "queries.list_usage", queries.list_usage(_ALL, 50)
     yield "queries.list_usage-of-much-after-a-place", queries.list_usage(_MUCH, 50, Place(_NOON + 5, _CALL))
     yield "queries.list_usage-as-of", queries.list_usage(_PAST, 50)
+    duplicates = UsageFilter("acme", account_id="jane", role=queries.DUPLICATE)
+    yield "queries.list_usage-of-duplicates", queries.list_usage(duplicates, 50)
     yield "queries.find_record", queries.find_record("acme", _CALL, _NOON, _LATER)
     yield "summary.summarize", summary.summarize(_ALL)
     yield "summary.summarize-of-much", summary.summarize(_MUCH)
