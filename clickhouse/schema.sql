@@ -358,7 +358,8 @@ SELECT
     usage_status, attribution, unpriced_reason, currency, calls, duration_ns, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
     cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns,
-    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
+    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'day'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -368,8 +369,8 @@ SELECT
     response_model, usage_status, attribution, unpriced_reason, currency, toUInt64(1) AS calls, duration_ns,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
-    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
@@ -381,7 +382,8 @@ SELECT
     request_model, response_model, usage_status, attribution, unpriced_reason, currency, calls, duration_ns,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'quarter'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -392,8 +394,8 @@ SELECT
     unpriced_reason, currency, toUInt64(1) AS calls, duration_ns, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
     cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns,
-    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
-    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
+    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
@@ -405,7 +407,8 @@ SELECT
     unpriced_reason, currency, calls, duration_ns, input_tokens, output_tokens, cache_read_tokens,
     cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens, cache_read_audio_tokens,
     output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns, output_audio_ns,
-    input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
+    input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'account'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -415,8 +418,8 @@ SELECT
     unpriced_reason, currency, toUInt64(1) AS calls, duration_ns, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
     cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns,
-    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
-    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
+    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
@@ -428,7 +431,8 @@ SELECT
     response_model, usage_status, attribution, unpriced_reason, currency, calls, duration_ns, input_tokens,
     output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'account_model'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -438,13 +442,13 @@ SELECT
     response_model, usage_status, attribution, unpriced_reason, currency, toUInt64(1) AS calls, duration_ns,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
-    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 
-INSERT INTO schema_migrations (number, name, checksum) VALUES (3, 'sums', 'd5cf6afb65d1169417f68bdfff66ee537087ef6edf2dbe833d07882cfe6b99c5');
+INSERT INTO schema_migrations (number, name, checksum) VALUES (3, 'sums', '6325b68cf37757c7b82a1e8745efddfb478798355955801ca8cdb261b3af7d32');
 
 -- Views for people and dashboards. Names, types and order of their columns are stable: what is added, is added by a new
 -- migration, and what is there keeps its meaning. What is beneath (tables, sums) may change.

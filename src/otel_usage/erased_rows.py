@@ -27,8 +27,23 @@ def apart(known: pa.Table, erased: Erased) -> tuple[pa.Table, pa.Table]:
     return known.filter(pa.array(~gone & ~again)).combine_chunks(), tombstones
 
 
-def lifted(known: pa.Table, stored: pa.Table) -> pa.Table:
-    """The `known` observations of calls that are stored as erased ones, in no lower versions than those."""
+def recalled(rows: pa.Table, known: pa.Table) -> pa.Table:
+    """Stored `rows` as they are remembered: erased ones as they were `known`, with their ids.
+
+    Their versions are no lower than those that are stored.
+    """
+    gone = is_erased(rows)
+    if not gone.any():
+        return rows.combine_chunks()
+    others = rows.filter(pa.array(~gone))
+    return (
+        pa.concat_tables([others, _lifted(known, rows.filter(pa.array(gone)))])
+        .unify_dictionaries()
+        .combine_chunks()
+    )
+
+
+def _lifted(known: pa.Table, stored: pa.Table) -> pa.Table:
     known = known.filter(pc.is_in(known["call_id"], value_set=_calls(stored)))
     versions = dict(zip(stored["call_id"].to_pylist(), stored["version"].to_pylist(), strict=True))
     # Row by row: of calls of erased accounts that another process wrote meanwhile.

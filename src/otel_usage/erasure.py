@@ -126,7 +126,8 @@ async def _erasure(store: Store, order: Order) -> Erasure:
         )
     tenant, account = order.tenant, order.account
     known = [each for each in await store.look(erasures.read_erasures()) if each.tenant == tenant]
-    salt = known[0].salt if known else secrets.token_hex(_SALT_BYTES)
+    salts = [each.salt for each in known if each.salt]  # one that was taken away is none
+    salt = salts[0] if salts else secrets.token_hex(_SALT_BYTES)
     return Erasure(
         tenant, pseudonym(salt, tenant, account), salt, (time.time_ns() // _HOUR_NS + 1) * _HOUR_NS
     )

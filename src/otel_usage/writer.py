@@ -16,7 +16,7 @@ from otel_usage.batch import Batch, Clock, Export
 from otel_usage.chains import Keys
 from otel_usage.config import Settings
 from otel_usage.drafts import no_keys, replace
-from otel_usage.erased import Erased, is_erased
+from otel_usage.erased import Erased
 from otel_usage.horizon import Horizon
 from otel_usage.ledger import EmitterOutcome, Ledger
 from otel_usage.lineage import span_keys, trace_keys
@@ -141,8 +141,9 @@ class Writer:
         """
         if not usage.num_rows:
             return
-        history.keep(self._store, self.erased.rows(replaced))
-        usage = self.erased.rows(usage)
+        erased = self.erased  # one and the same for both: another may be set meanwhile
+        history.keep(self._store, erased.rows(replaced))
+        usage = erased.rows(usage)
         horizon_ms = int((time.time() - self._settings.sweep_horizon) * 1_000)
         settled = replaced["inserted_at"].cast(pa.int64()).to_numpy() < horizon_ms
         nobody = constant("", usage.num_rows)
@@ -157,13 +158,7 @@ class Writer:
         rows = _observations(usage)
         known = self._recent.involved(rows, np.zeros(0, np.uint64)).known
         remembered = pc.is_in(rows["call_id"], value_set=_column(known, "call_id"))
-        rows = rows.filter(remembered).combine_chunks()
-        gone = is_erased(rows)
-        if gone.any():  # their ids are no longer known to the store, but still here
-            rows = pa.concat_tables(
-                [rows.filter(pa.array(~gone)), erased_rows.lifted(known, rows.filter(pa.array(gone)))]
-            )
-        self._recent.remember(rows.unify_dictionaries().combine_chunks(), known=True)
+        self._recent.remember(erased_rows.recalled(rows.filter(remembered), known), known=True)
 
     def _note(self, came: Batch) -> None:
         """Take note of who is whose child, and of who says who pays."""
@@ -208,15 +203,16 @@ class Writer:
 
         The USAGE rows, and the VERSIONS that are stored in the place of some and are higher.
         """
+        erased = self.erased  # one and the same for all: another may be set meanwhile
         if self._claims:
-            claims = self.erased.claims(pa.concat_tables(self._claims).unify_dictionaries().combine_chunks())
+            claims = erased.claims(pa.concat_tables(self._claims).unify_dictionaries().combine_chunks())
             if claims.num_rows:
                 self._store.insert_claims(_stored_claims(claims, self._recent.writer))
             self._claims.clear()
         if points is not None and points.num_rows:
             self._store.insert_points(points)
-        rows = self.erased.rows(_joined(observations))
-        tombstones = self.erased.keys(tombstones, rows)
+        rows = erased.rows(_joined(observations))
+        tombstones = erased.keys(tombstones, rows)
         usage = price(rows, self.pricer)
         gone = [_deleted(tombstones)] if tombstones.num_rows else []
         news = history.news(self._store, pa.concat_tables([usage, *gone]), time.time_ns())

@@ -1,4 +1,6 @@
-"""Every statement the store asks or commands, as it is sent: `sql/<name>.sql`.
+"""The statements of the store, and those that it composes, as they are sent: `sql/<name>.sql`.
+
+SQL that stands in the source as it is sent is not written down again.
 
 `python -m tests.golden.statements` writes them anew. Read the diff: each line of it is another question.
 """
@@ -173,6 +175,12 @@ def _makers(module: ModuleType) -> Iterator[str]:
                 yield name
 
 
+def composed() -> Mapping[str, Statement[Any]]:
+    """The statements whose SQL is no constant of its module."""
+    constants = {value for module in MODULES for value in vars(module).values() if isinstance(value, str)}
+    return {name: each for name, each in statements().items() if each.sql not in constants}
+
+
 def _short(module: ModuleType) -> str:
     return module.__name__.rpartition(".")[2]
 
@@ -190,7 +198,7 @@ def _write() -> None:
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.glob("*.sql"):
         old.unlink()
-    for name, statement in statements().items():
+    for name, statement in composed().items():
         (FOLDER / f"{name}.sql").write_text(readable(statement))
 
 

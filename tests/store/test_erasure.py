@@ -281,6 +281,16 @@ async def test_an_account_has_one_pseudonym_and_another_tenants_has_another(stor
     ]
 
 
+async def test_a_salt_that_was_taken_away_is_not_used_again(store: Store, client: Client) -> None:
+    first = await erase(store, _ORDER, pause=0)
+    client.command(
+        "ALTER TABLE erasures UPDATE salt = '' WHERE tenant = 'default' SETTINGS mutations_sync = 2"
+    )
+    again = await erase(store, _ORDER, pause=0)
+    assert again.salt not in ("", first.salt)
+    assert (await erase(store, _ORDER, pause=0)).salt == again.salt
+
+
 def test_rows_of_others_are_left_as_they_are() -> None:
     erased = Erased.of([Erasure("default", pseudonym("salt", "default", _ACCOUNT), "salt", 10**18)])
     rows = usage({"account_id": "beta"}, {"account_id": "", "tenant": "x"})

@@ -12,6 +12,7 @@ FROM
     (
         SELECT tenant, account_id, started_at, call_id, version, is_deleted, role, duplicate_of, signal, trace_id, span_id, parent_span_id, response_id, duration_ns, context, attribution, transaction_id, usage_type, operation, provider, request_model, response_model, service_tier, region, service_name, scope_name, scope_version, error_type, usage_status, usage_convention, convention_source, other_usage, writer, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, model_id, list_cost, billed_cost, currency, unpriced_reason, price_book, price_source, price_key, match_rule, price_context, price_tier, effective_from, unapplied_context, unpriced_units, unit_prices, billed_unit_prices, price_rule, price_run, inserted_at FROM usage_rows
         WHERE tenant = {tenant:String} AND account_id = {account:String} AND started_at < fromUnixTimestamp64Nano({before_ns:Int64}, 'UTC') AND toYYYYMMDD(started_at) = {day:UInt32} AND NOT attribution = 'erased'
-        ORDER BY inserted_at
+        ORDER BY tenant, account_id, toStartOfHour(started_at), call_id, version DESC, inserted_at
     )
 )
+SETTINGS min_insert_block_size_rows = 131072, min_insert_block_size_bytes = 0, max_threads = 1

@@ -120,7 +120,8 @@ SELECT
     usage_status, attribution, unpriced_reason, currency, calls, duration_ns, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
     cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns,
-    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
+    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'day'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -130,8 +131,8 @@ SELECT
     response_model, usage_status, attribution, unpriced_reason, currency, toUInt64(1) AS calls, duration_ns,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
-    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
@@ -143,7 +144,8 @@ SELECT
     request_model, response_model, usage_status, attribution, unpriced_reason, currency, calls, duration_ns,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'quarter'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -154,8 +156,8 @@ SELECT
     unpriced_reason, currency, toUInt64(1) AS calls, duration_ns, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
     cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns,
-    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
-    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
+    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
@@ -167,7 +169,8 @@ SELECT
     unpriced_reason, currency, calls, duration_ns, input_tokens, output_tokens, cache_read_tokens,
     cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens, cache_read_audio_tokens,
     output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns, output_audio_ns,
-    input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
+    input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'account'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -177,8 +180,8 @@ SELECT
     unpriced_reason, currency, toUInt64(1) AS calls, duration_ns, input_tokens, output_tokens,
     cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, input_audio_tokens,
     cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens, input_audio_ns,
-    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
-    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
+    output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
@@ -190,7 +193,8 @@ SELECT
     response_model, usage_status, attribution, unpriced_reason, currency, calls, duration_ns, input_tokens,
     output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost, unlisted_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, unlisted_cost
 FROM sealed_sums
 WHERE level = 'account_model'
     AND if(kept = 0, has((SELECT (sealed, summed, kept) FROM summed_days).1, toYYYYMMDD(bucket)), has((SELECT (sealed, summed, kept) FROM summed_days).3, kept))
@@ -200,8 +204,8 @@ SELECT
     response_model, usage_status, attribution, unpriced_reason, currency, toUInt64(1) AS calls, duration_ns,
     input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens,
     input_audio_tokens, cache_read_audio_tokens, output_audio_tokens, input_image_tokens, output_image_tokens,
-    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost, billed_cost,
-    if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
+    input_audio_ns, output_audio_ns, input_characters, web_searches, rerank_searches, output_images, list_cost,
+    billed_cost, if(list_cost IS NULL, billed_cost, NULL) AS unlisted_cost
 FROM usage_rows FINAL
 WHERE NOT has((SELECT (sealed, summed, kept) FROM summed_days).2, toYYYYMMDD(started_at))
 SETTINGS do_not_merge_across_partitions_select_final = 1;

@@ -1,2 +1,0 @@
--- event = "in_force"
-SELECT argMax(book_id, (at, book_id)) FROM price_book_events WHERE event = {event:String}

@@ -1,2 +1,0 @@
--- book_id = "0000000000000000000000000000000000000000000000000000000000000000"
-SELECT book_id, body FROM price_books FINAL WHERE startsWith(book_id, {book_id:String}) LIMIT 2
